@@ -1,0 +1,26 @@
+"""The one clock: every instant is an aware UTC datetime."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the current instant, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def iso(instant: datetime) -> str:
+    """Return an instant as ISO 8601 in UTC with milliseconds and offset, as events carry it."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def local_naive(instant: datetime) -> str:
+    """Return an instant as HAIOS stores `synthesized_at`: naive local time with a `T`.
+
+    Source: HAIOS writes that one column with `datetime.now().isoformat()`.
+    """
+    return instant.astimezone().replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def utc_sql(instant: datetime) -> str:
+    """Return an instant as SQLite's CURRENT_TIMESTAMP writes it: UTC `YYYY-MM-DD HH:MM:SS`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

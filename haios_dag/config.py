@@ -1,0 +1,107 @@
+"""`haios.toml` and `.env`: what the operator may set, checked before it is used."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haios_dag import schema
+from haios_dag.errors import ConfigError, InvalidError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """Section `[ingest]`."""
+
+    enabled: bool
+    folders: list[str]
+    exclude: list[str]
+    traces: str
+    max_megabytes: float
+    boilerplate_documents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Section `[memory]`."""
+
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """Section `[bridge]`."""
+
+    budget: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Section `[schedule]`."""
+
+    every_minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All sections. Meanings and defaults stand in `schemas/config.schema.json`."""
+
+    ingest: Ingest
+    memory: Memory
+    bridge: Bridge
+    schedule: Schedule
+
+
+def load(path: Path) -> Config:
+    """Return the settings in a `haios.toml`, or the defaults when there is no such file.
+
+    Raise ConfigError, naming the key, when the file is unreadable, not TOML or not valid.
+    """
+    given: dict[str, Any] = {}
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
+    if given:
+        try:
+            schema.validate("config", given)
+        except InvalidError as error:
+            raise ConfigError(f"{path}: {error}; correct that key or delete it") from None
+
+    def section(name: str) -> dict[str, Any]:
+        keys = schema.load("config")["properties"][name]["properties"]
+        return {key: rule["default"] for key, rule in keys.items()} | given.get(name, {})
+
+    return Config(
+        ingest=Ingest(**section("ingest")),
+        memory=Memory(**section("memory")),
+        bridge=Bridge(**section("bridge")),
+        schedule=Schedule(**section("schedule")),
+    )
+
+
+def environment(path: Path) -> Mapping[str, str]:
+    """Return the process environment over the variables of a `.env` file, if there is one.
+
+    A scheduler starts a beat with almost no environment, so the file is read here; the process
+    environment itself is not changed. Raise ConfigError when others than the owner may read the
+    file (it holds keys), or when it is not UTF-8 text.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return os.environ
+    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        raise ConfigError(f"{path} can be read or written by others; run: chmod 600 {path}")
+    from dotenv import dotenv_values  # noqa: PLC0415 - 20 ms, only where used
+
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
+    return {key: value for key, value in values.items() if value is not None} | dict(os.environ)

@@ -1,0 +1,135 @@
+"""Safe file access: every write of the product to a plain file goes through here.
+
+A symbolic link is never followed at a path the product writes, new files are private (0600), a
+replaced file is either the old or the new one, and an appended line is on the disk when the call
+returns.
+"""
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from haios_dag.errors import LockedError
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+PRIVATE = 0o600
+
+
+def ensure_folder(folder: Path) -> None:
+    """Make a private folder and its parents when missing; raise OSError where that fails."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file for writing, created 0600 and never through a symbolic link.
+
+    Return the descriptor. Raise OSError (ELOOP for a planted link).
+    """
+    return os.open(path, flags | _NOFOLLOW | _BINARY | os.O_CLOEXEC, PRIVATE)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable, where the platform can (not on Windows)."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace a file with `data`, durably: readers see the old or the new content, never a mix.
+
+    The mode of an existing file is kept. Raise OSError, with the old content in place.
+    """
+    ensure_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.chmod(path.lstat().st_mode & 0o777)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def append_durable(path: Path, data: bytes) -> None:
+    """Append `data` in one write and fsync it, and the folder too when the file is new.
+
+    A write the disk took only in part is cut off again before OSError is raised. The caller
+    holds the lock that makes it the only writer.
+    """
+    ensure_folder(path.parent)
+    new = not path.exists()
+    descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        size = os.fstat(descriptor).st_size
+        written = os.write(descriptor, data)
+        if written != len(data):
+            os.ftruncate(descriptor, size)
+            raise OSError(28, "no space left for a whole line", str(path))  # noqa: TRY301 - one exit
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        sync_folder(path.parent)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30  # Windows locks are mandatory: lock a byte far behind the readable content
+
+    def _lock(descriptor: int, *, wait: bool) -> None:
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        while True:
+            try:
+                return msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except OSError:
+                if not wait:
+                    raise
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, wait: bool) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def lock(path: Path, *, wait: bool) -> IO[bytes]:
+    """Lock a file against other processes; closing the returned file, or dying, unlocks it.
+
+    The file stays when it is unlocked: its content belongs to the caller. Raise LockedError when
+    another process holds it and `wait` is false, OSError when it cannot be opened.
+    """
+    ensure_folder(path.parent)
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    try:
+        _lock(descriptor, wait=wait)
+    except (BlockingIOError, PermissionError):
+        os.close(descriptor)
+        raise LockedError(f"{path} is locked by another process") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock, waiting for it, while the body runs."""
+    with lock(path, wait=True):
+        yield

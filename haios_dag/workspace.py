@@ -1,0 +1,90 @@
+"""A workspace is the folder that holds `dodo.py`; here is every path of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from haios_dag import config
+from haios_dag.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths and settings of one workspace; nothing is read before it is asked for.
+
+    `memory_flag` is the path given on the command line (`doit memory=PATH …`), or None.
+    """
+
+    root: Path
+    memory_flag: str | None = None
+
+    @cached_property
+    def config(self) -> config.Config:
+        """The settings; raise ConfigError."""
+        return config.load(self.root / "haios.toml")
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The process environment over `.env`; raise ConfigError."""
+        return config.environment(self.root / ".env")
+
+    @property
+    def events(self) -> Path:
+        """The event log."""
+        return self.root / ".claude" / "haios-events.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """The full status."""
+        return self.root / ".claude" / "haios-status.json"
+
+    @property
+    def status_slim(self) -> Path:
+        """The slim status, which agents read."""
+        return self.root / ".claude" / "haios-status-slim.json"
+
+    @property
+    def beat_lock(self) -> Path:
+        """The lock of the beat; its content is the beat under way (see `beat`)."""
+        return self.root / ".haios" / "beat.lock"
+
+    @property
+    def events_lock(self) -> Path:
+        """The lock of the event log's writers."""
+        return self.root / ".haios" / "events.lock"
+
+    @cached_property
+    def memory(self) -> Path:
+        """The memory database, which need not exist; raise ConfigError.
+
+        In this order: the command line, DB_PATH, `[memory] path`, the HAIOS configuration's
+        `paths.memory_db`, `haios_memory.db` where it exists, `memory.db`.
+        """
+        named = (
+            self.memory_flag
+            or self.environment.get("DB_PATH")
+            or self.config.memory.path
+            or self._haios_memory()
+        )
+        if named:
+            return self.root / Path(named).expanduser()
+        usual = self.root / "haios_memory.db"
+        return usual if usual.exists() else self.root / "memory.db"
+
+    def _haios_memory(self) -> str | None:
+        """Return `paths.memory_db` of the HAIOS configuration, where there is one."""
+        path = self.root / ".claude" / "haios" / "config" / "haios.yaml"
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: {error}; set [memory] path in haios.toml") from None
+        import yaml  # noqa: PLC0415 - 25 ms, only where used
+
+        try:
+            found = yaml.safe_load(text)["paths"]["memory_db"]
+        except (yaml.YAMLError, KeyError, TypeError):
+            return None
+        return found if isinstance(found, str) and found else None
