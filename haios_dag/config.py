@@ -74,8 +74,9 @@ def load(path: Path) -> Config:
             raise ConfigError(f"{path}: {error}; correct that key or delete it") from None
 
     def section(name: str) -> dict[str, Any]:
-        keys = schema.load("config")["properties"][name]["properties"]
-        return {key: rule["default"] for key, rule in keys.items()} | given.get(name, {})
+        rules = schema.load("config")["properties"][name]["properties"]
+        defaults: dict[str, Any] = {key: rule["default"] for key, rule in rules.items()}
+        return defaults | given.get(name, {})
 
     return Config(
         ingest=Ingest(**section("ingest")),

@@ -79,7 +79,7 @@ def append_durable(path: Path, data: bytes) -> None:
         written = os.write(descriptor, data)
         if written != len(data):
             os.ftruncate(descriptor, size)
-            raise OSError(28, "no space left for a whole line", str(path))  # noqa: TRY301 - one exit
+            raise OSError(28, "no space left for a whole line", str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
