@@ -1,0 +1,30 @@
+"""Fixtures that every test may use."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# The only place that knows of material beside the project; everything that needs it skips without it.
+REAL_WORKSPACE = Path(__file__).parents[2] / "shared" / "workspaces" / "haios"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a developer's own settings out of every test."""
+    monkeypatch.delenv("DB_PATH", raising=False)
+
+
+@pytest.fixture
+def haios_workspace(tmp_path: Path) -> Path:
+    """A writable copy of the real HAIOS workspace; skip where it is not at hand."""
+    if not REAL_WORKSPACE.is_dir():
+        pytest.skip(f"the real workspace is not at {REAL_WORKSPACE}")
+    target = tmp_path / "haios"
+    shutil.copytree(REAL_WORKSPACE, target)
+    for folder, _, files in os.walk(target):
+        Path(folder).chmod(0o755)
+        for name in files:
+            (Path(folder) / name).chmod(0o644)
+    return target
