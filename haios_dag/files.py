@@ -8,6 +8,7 @@ returns.
 import contextlib
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def open_private(path: Path, flags: int) -> int:
 
     Return the descriptor. Raise OSError (ELOOP for a planted link).
     """
-    return os.open(path, flags | _NOFOLLOW | _BINARY | os.O_CLOEXEC, PRIVATE)
+    return os.open(path, flags | _NOFOLLOW | _BINARY, PRIVATE)
 
 
 def sync_folder(folder: Path) -> None:
@@ -54,7 +55,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             with contextlib.suppress(FileNotFoundError):
-                temporary.chmod(path.lstat().st_mode & 0o777)
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode):  # a symbolic link is 0777, and replaced, not followed
+                    temporary.chmod(mode & 0o777)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
