@@ -1,0 +1,79 @@
+"""The pulse of this workspace: one beat is `doit heartbeat`, and `doit list` shows the rest.
+
+ documents *.md ─┐                  memory                      status files   event log
+ traces *.jsonl ─┴▶ ingest ─▶ embed ─▶ synthesize ─▶ bridge ─────▶ status ─────▶ event ─▶ heartbeat
+                   concepts  vectors  clusters,     concept ↔ trace              1 line   exit code
+                   traces             insights      insights
+
+This file only declares the graph; the package does the work. It is yours: a step of your own is a
+module with `run` (and `idle`, which says why there is nothing to do), and a place in the chain.
+"""
+
+from pathlib import Path
+
+from doit import get_var
+
+from haios_dag import commands, ingest
+from haios_dag.beat import Beat, Task
+from haios_dag.embedding import embed
+from haios_dag.synthesis import bridge, synthesize
+
+DOIT_CONFIG = {
+    "default_tasks": ["heartbeat"],
+    "backend": "sqlite3",
+    "dep_file": ":memory:",  # up to date is what the workspace itself says, so doit keeps no state
+    "verbosity": 2,
+    "minversion": "0.37.0",
+}
+
+beat = Beat(Path(__file__).resolve().parent, memory=get_var("memory"))
+
+
+def task__begin() -> Task:
+    return beat.begin()
+
+
+def task_ingest() -> Task:
+    return beat.step("ingest", ingest, "read changed, new and deleted documents and traces")
+
+
+def task_embed() -> Task:
+    return beat.step("embed", embed, "give a vector to what has none", after="ingest")
+
+
+def task_synthesize() -> Task:
+    return beat.step("synthesize", synthesize, "cluster what is new, write insights", after="embed")
+
+
+def task_bridge() -> Task:
+    return beat.step(
+        "bridge", bridge, "link concepts with the traces they explain", after="synthesize"
+    )
+
+
+def task_status() -> Task:
+    return beat.step("status", beat.status, "write the full and the slim status", after="bridge")
+
+
+def task_event() -> Task:
+    return beat.event("append the beat's event", after="status")
+
+
+def task_heartbeat() -> Task:
+    return beat.verdict("one beat: everything above, then the exit code", after="event")
+
+
+def task_events() -> Task:
+    return commands.show_events(beat.workspace)
+
+
+def task_events_since() -> Task:
+    return commands.show_events_since(beat.workspace)
+
+
+def task_events_stats() -> Task:
+    return commands.show_events_stats(beat.workspace)
+
+
+def task_events_clear() -> Task:
+    return commands.clear_events(beat.workspace)

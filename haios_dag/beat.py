@@ -1,0 +1,330 @@
+"""One beat: the lock, the outcomes of its steps, its event, its verdict.
+
+doit knows a task that succeeded, whose dependents run, and one that failed, whose dependents are
+refused. A failing step must not keep the event from being written, so within a beat a step always
+succeeds for doit and leaves its outcome here; the last task turns the outcomes into the exit code.
+Run by hand (`doit synthesize`), a step that fails is an ordinary failure.
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, Protocol
+
+from doit.exceptions import TaskError, TaskFailed
+
+from haios_dag import __version__, clock, events, files, pulse, status
+from haios_dag.counts import Counts
+from haios_dag.errors import EventError, HaiosError, LockedError
+from haios_dag.text import printable
+from haios_dag.workspace import Workspace
+
+Outcome = dict[str, Any]
+Task = dict[str, Any]
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+            if hasattr(signal, name)]  # fmt: skip
+
+
+class Step(Protocol):
+    """What a module offers as a step of the beat."""
+
+    def run(self, workspace: Workspace, beat: str | None, counts: Counts, /) -> None:
+        """Do the work, counting it as it is committed; raise HaiosError."""
+
+
+class Probed(Step, Protocol):
+    """A step that can tell beforehand whether there is any work."""
+
+    def idle(self, workspace: Workspace, /) -> str | None:
+        """Return why there is nothing to do, or None; raise HaiosError."""
+
+
+class _Status:
+    """The step `status`: it shows the beat that it is a part of."""
+
+    def __init__(self, beat: "Beat") -> None:
+        self._beat = beat
+
+    def run(self, workspace: Workspace, beat: str | None, counts: Counts) -> None:
+        memory = pulse.memory(workspace)
+        facts = pulse.facts(workspace, beat, self._beat.started, self._beat.steps)
+        counts.warn(status.write(workspace, memory=memory, pulse=facts))
+
+
+class Beat:
+    """One beat in one workspace, as ingredients of doit tasks. Making one does no I/O."""
+
+    def __init__(self, root: Path, memory: str | None = None) -> None:
+        self.workspace = Workspace(root, memory)
+        self.id: str | None = None  # None: no beat, a step run by hand
+        self.steps: dict[str, Outcome] = {}
+        self.status = _Status(self)
+        self._probed: list[str] = []
+        self._held: IO[bytes] | None = None
+        self._signal: int | None = None
+        self._recorded = False
+        self.started = clock.now()
+        self._clock = time.perf_counter()
+
+    # --- tasks ---------------------------------------------------------------------------------
+
+    def begin(self) -> Task:
+        """Return the task that takes the lock; its teardown records a beat that was cut short."""
+        return {"actions": [self._begin], "teardown": [self._end]}
+
+    def step(self, name: str, step: Step, doc: str, after: str | None = None) -> Task:
+        """Return the task of a step; with an `idle` probe, doit skips it when there is no work."""
+        self.steps[name] = {"outcome": "not reached"}
+        task: Task = {"actions": [self._action(name, step)], "doc": doc}
+        if after:
+            task["task_dep"] = [after]
+        if hasattr(step, "idle"):
+            self._probed.append(name)
+            task["uptodate"] = [self._probe(name, step.idle)]
+        return task
+
+    def event(self, doc: str, after: str) -> Task:
+        """Return the task that appends the event of this beat."""
+        return {"actions": [self._append], "task_dep": ["_begin", after], "doc": doc}
+
+    def verdict(self, doc: str, after: str) -> Task:
+        """Return the task whose failure tells doit, and so the scheduler, that a step failed."""
+        return {"actions": [self._verdict], "task_dep": [after], "doc": doc}
+
+    # --- steps ---------------------------------------------------------------------------------
+
+    def _probe(self, name: str, idle: Callable[[Workspace], str | None]) -> Callable[[], bool]:
+        """Return an up-to-date check. It never raises: where it cannot tell, the step will."""
+
+        def uptodate() -> bool:
+            try:
+                reason = idle(self.workspace)
+            except Exception:  # noqa: BLE001 - the step runs, meets the same error and reports it
+                return False
+            if reason:
+                self.steps[name] = {"outcome": "skipped", "reason": reason}
+            return reason is not None
+
+        return uptodate
+
+    def _action(self, name: str, step: Step) -> Callable[[], TaskFailed | None]:
+        """Return an action that leaves the step's outcome, and fails only by hand."""
+
+        def action() -> TaskFailed | None:
+            if self._held:
+                self._run(name, step)
+                return None
+            try:
+                with files.lock(self.workspace.beat_lock, wait=False):
+                    self._run(name, step)
+            except LockedError:
+                return TaskFailed(self._busy())
+            except OSError as error:
+                return TaskFailed(f"{self.workspace.beat_lock}: {error.strerror}")
+            error_text = self.steps[name].get("error")
+            return TaskFailed(error_text, report=False) if error_text else None
+
+        return action
+
+    def _run(self, name: str, step: Step) -> None:
+        counts = Counts()
+        begun = time.perf_counter()
+        outcome: Outcome = {"outcome": "interrupted"}  # stands when the step is cut short
+        try:
+            step.run(self.workspace, self.id, counts)
+            outcome = {"outcome": "ran"}
+        except HaiosError as error:
+            outcome = {"outcome": "failed", "error": str(error)}
+        except Exception as error:  # noqa: BLE001 - a bug in a step must not hide the beat
+            traceback.print_exc()
+            outcome = {"outcome": "failed", "error": f"{type(error).__name__}: {error}"}
+        finally:
+            seconds = round(time.perf_counter() - begun, 3)
+            self.steps[name] = outcome | {"seconds": seconds} | counts.event()
+        _report(name, self.steps[name])
+
+    # --- begin, event, end, verdict --------------------------------------------------------------
+
+    def _begin(self) -> TaskFailed | TaskError | None:
+        lock = self.workspace.beat_lock
+        try:
+            held = files.lock(lock, wait=False)
+        except LockedError:
+            return TaskFailed(self._busy())
+        except OSError as error:
+            return TaskError(f"{lock} cannot be opened: {error.strerror}; no beat was begun")
+        self._held = held
+        for number in _SIGNALS:
+            signal.signal(number, self._stop)
+        self.started, self._clock = clock.now(), time.perf_counter()
+        try:
+            self._record_unended(held.read())
+            self.id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+            marker = {
+                "beat": self.id,
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "started": clock.iso(self.started),
+            }
+            _rewrite(held, json.dumps(marker).encode())
+        except (EventError, OSError) as error:
+            self._recorded = True  # there is nothing to record: no beat was begun
+            return TaskError(f"{error}; no beat was begun")
+        return None
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        """Leave through doit's `finally`, which runs the teardown; be deaf to further signals."""
+        self._signal = number
+        for other in _SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    def _busy(self) -> str:
+        """Say who holds the lock."""
+        try:
+            holder = json.loads(self.workspace.beat_lock.read_bytes())
+            who = f"pid {holder['pid']} on {holder['host']} since {holder['started']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            who = "a step run by hand, or a beat that is just starting or ending"
+        return f"another beat is running ({printable(who)}); this one did nothing"
+
+    def _record_unended(self, marker: bytes) -> None:
+        """Append the event of an earlier beat that left its marker but no event."""
+        if not marker.strip(b"\0 \n"):
+            return
+        try:
+            lost = json.loads(marker)
+            beat, started = str(lost["beat"]), str(lost["started"])
+        except (ValueError, KeyError, TypeError):
+            return  # cut off while it was written: that beat had not begun any work
+        if events.has_beat(self.workspace, beat):
+            return
+        insights, bridges = pulse.written_by(self.workspace, beat)
+        self._write_event(
+            beat=beat,
+            started=started,
+            outcome="interrupted",
+            seconds=None,
+            steps={},
+            insights=insights,
+            bridges=bridges,
+            reason="ended without an event: killed, powered off, or the log was not writable",
+        )
+
+    def _append(self) -> TaskError | None:
+        """Append this beat's event; an error makes doit exit with 2."""
+        try:
+            self._record(self._outcome())
+        except EventError as error:
+            return TaskError(str(error))
+        return None
+
+    def _end(self) -> None:
+        """Record a beat that was cut short, and let go of the lock.
+
+        doit registers a teardown before the action runs, so it also comes for a beat that was
+        refused the lock: then there is nothing to end.
+        """
+        if self._held is None:
+            return
+        try:
+            if not self._recorded:
+                self._record("interrupted" if self._signal else "failed")
+        except EventError as error:
+            print(printable(str(error)), file=sys.stderr)  # the next beat will record this one
+        finally:
+            self._held.close()
+            self._held = None
+
+    def _record(self, outcome: str) -> None:
+        """Append the event once, then clear the marker."""
+        self._recorded = True
+        if outcome == "interrupted":
+            insights, bridges = pulse.written_by(self.workspace, str(self.id))
+        else:
+            insights = self.steps.get("synthesize", {}).get("new_insights", 0)
+            bridges = self.steps.get("bridge", {}).get("new_bridges", 0)
+        self._write_event(
+            beat=self.id,
+            started=clock.iso(self.started),
+            outcome=outcome,
+            seconds=round(time.perf_counter() - self._clock, 3),
+            steps=self.steps,
+            insights=insights,
+            bridges=bridges,
+        )
+        assert self._held is not None  # noqa: S101 - only a beat that holds the lock records
+        _rewrite(self._held, b"")
+
+    def _write_event(
+        self,
+        *,
+        steps: dict[str, Outcome],
+        insights: int,
+        bridges: int,
+        **fields: Any,  # noqa: ANN401
+    ) -> None:
+        synthesized = steps.get("synthesize", {}).get("outcome") == "ran"
+        event = {
+            "ts": clock.iso(clock.now()),
+            "type": "heartbeat",
+            "synthesis": synthesized,
+            "outcome": fields.pop("outcome"),
+            "new_insights": insights,
+            "new_bridges": bridges,
+            **fields,
+            "steps": steps,
+            "version": __version__,
+        }
+        events.append(self.workspace, event)
+
+    def _failed(self) -> list[str]:
+        return [name for name, step in self.steps.items() if step["outcome"] == "failed"]
+
+    def _outcome(self) -> str:
+        """Return what the steps add up to.
+
+        failed: every step failed · degraded: some did · idle: no step found work · ok.
+        """
+        outcomes = {name: step["outcome"] for name, step in self.steps.items()}
+        if failed := self._failed():
+            return "failed" if len(failed) == len(outcomes) else "degraded"
+        idle = all(outcomes[name] == "skipped" for name in self._probed)
+        return "idle" if idle else "ok"
+
+    def _verdict(self) -> TaskFailed | None:
+        failed = self._failed()
+        seconds = time.perf_counter() - self._clock
+        if failed:
+            return TaskFailed(f"beat {self.id}: {', '.join(failed)} failed; see the event log")
+        print(f"   beat {self.id}: {self._outcome()} in {seconds:.1f} s")
+        return None
+
+
+def _rewrite(file: IO[bytes], data: bytes) -> None:
+    """Replace the content of the open lock file, durably."""
+    file.seek(0)
+    file.truncate()
+    file.write(data)
+    os.fsync(file.fileno())
+
+
+def _report(name: str, outcome: Outcome) -> None:
+    """Print what a step did: its numbers, its warnings, its error."""
+    numbers = [f"{value:,} {key.replace('_', ' ')}" for key, value in outcome.items()
+               if isinstance(value, int)]  # fmt: skip
+    if numbers:
+        print(f"   {', '.join(numbers)} ({outcome['seconds']:.1f} s)")
+    for warning in outcome.get("warnings", []):
+        print(f"   warning: {printable(warning)}", file=sys.stderr)
+    if "error" in outcome:
+        print(f"   {name} failed: {printable(outcome['error'])}", file=sys.stderr)

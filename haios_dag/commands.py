@@ -1,0 +1,93 @@
+"""Tasks that are commands: they read and keep the event log, and have no place in the graph."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from haios_dag import events
+from haios_dag.errors import HaiosError
+from haios_dag.workspace import Workspace
+
+Task = dict[str, Any]
+
+_JSON = {
+    "name": "json",
+    "long": "json",
+    "type": bool,
+    "default": False,
+    "help": "as JSON lines (with `doit -r zero`, nothing else is printed)",
+}
+
+
+def _said(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
+    """Return an action whose HaiosError is one sentence and exit code 1, not a traceback."""
+
+    @functools.wraps(action)  # doit passes what the signature names
+    def said(**given: object) -> TaskFailed | None:
+        try:
+            action(**given)
+        except HaiosError as error:
+            return TaskFailed(str(error))
+        return None
+
+    return said
+
+
+def show_events(workspace: Workspace) -> Task:
+    """`doit events`: the last events."""
+
+    @_said
+    def show(count: int, json: bool) -> None:
+        events.show(workspace, count, json=json)
+
+    number = {
+        "name": "count",
+        "short": "n",
+        "long": "count",
+        "type": int,
+        "default": 20,
+        "help": "how many",
+    }
+    doc = "show the last events: doit events [-n 20] [--json]"
+    return {"actions": [show], "params": [number, _JSON], "doc": doc}
+
+
+def show_events_since(workspace: Workspace) -> Task:
+    """`doit events-since DATE`: the events from an instant on."""
+
+    @_said
+    def since(words: list[str], json: bool) -> None:
+        events.show_since(workspace, words, json=json)
+
+    doc = "show the events since: doit events-since [--json] yesterday | 2h | 3d | DATE"
+    return {
+        "basename": "events-since",
+        "actions": [since],
+        "params": [_JSON],
+        "pos_arg": "words",
+        "doc": doc,
+    }
+
+
+def show_events_stats(workspace: Workspace) -> Task:
+    """`doit events-stats`: the log in numbers."""
+
+    @_said
+    def stats() -> None:
+        events.stats(workspace)
+
+    doc = "count the events by type and outcome"
+    return {"basename": "events-stats", "actions": [stats], "doc": doc}
+
+
+def clear_events(workspace: Workspace) -> Task:
+    """`doit events-clear`: archive the log and begin a new one."""
+
+    @_said
+    def clear() -> None:
+        events.clear_log(workspace)
+
+    doc = "archive the event log and begin a new one"
+    return {"basename": "events-clear", "actions": [clear], "doc": doc}

@@ -1,0 +1,126 @@
+"""The embedding space: 768 floats, made offline from weights that a wheel carries.
+
+A text's vector is two unit vectors side by side: the mean of its WordLlama token vectors (256
+floats, weight 0.65), and its signed hashed words (512 floats, weight 0.35). The weights are the
+squares of the factors, so the dot product of two texts is 0.65 x cosine + 0.35 x cosine: meaning,
+and the very words, which tell "20" from "200". Thresholds belong to the space: another model's
+cosines mean something else.
+"""
+
+import functools
+import math
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from haios_dag.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_WORD = re.compile(r"\w+")
+_DENSE, _HASHED = 256, 512
+_DENSE_WEIGHT, _HASHED_WEIGHT = 0.65, 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What vectors of one model share. Similarities are cosines.
+
+    `cluster`: from here on two texts belong together. `duplicate`: from here on they say the same.
+    `bridge`: from here on a concept explains a trace.
+    """
+
+    model: str
+    dimensions: int
+    cluster: float
+    duplicate: float
+    bridge: float
+
+
+# The release of the weights is a part of the model's name: another one makes other vectors.
+DEFAULT = Space(
+    model="wordllama-0.4.0.post1-256+words-512",
+    dimensions=_DENSE + _HASHED,
+    cluster=0.58,
+    duplicate=0.92,
+    bridge=0.62,
+)
+
+
+def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
+    """Return one unit vector a text, as rows of float32; a text without words gives zeros.
+
+    Raise ModelError when the model is not installed or damaged.
+    """
+    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+    model = _model()
+    # Tokens are padded to the longest text of a batch, so batches hold texts of like length.
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors = np.empty((len(texts), DEFAULT.dimensions), np.float32)
+    for start in range(0, len(order), 64):
+        rows = order[start : start + 64]
+        batch = [texts[i] for i in rows]
+        dense = np.asarray(model.embed(batch), np.float32)
+        vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
+        vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
+    return _unit(vectors)
+
+
+def _unit(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return the rows at length 1; a row of zeros, or with no finite length, becomes zeros."""
+    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    unit: NDArray[np.float32] = np.where(usable, rows / np.where(usable, lengths, 1), 0)
+    return unit.astype(np.float32)
+
+
+def _hashed_words(texts: Sequence[str]) -> "NDArray[np.float32]":
+    """Return signed square-rooted word counts in 512 buckets, one row a text.
+
+    The hashing trick of Weinberger et al. (2009): the sign makes collisions cancel on average.
+    """
+    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+    rows = np.zeros((len(texts), _HASHED), np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        counts: dict[str, int] = {}
+        for word in _WORD.findall(text.lower()):
+            counts[word] = counts.get(word, 0) + 1
+        for word, count in counts.items():
+            bucket, sign = _bucket(word)
+            row[bucket] += sign * math.sqrt(count)
+    return rows
+
+
+@functools.lru_cache(maxsize=100_000)
+def _bucket(word: str) -> tuple[int, float]:
+    """Return a word's bucket and sign, the same on every machine."""
+    code = zlib.crc32(word.encode("utf-8", "surrogatepass"))
+    return code % _HASHED, 1.0 if code & 0x8000_0000 else -1.0
+
+
+@functools.cache
+def _model() -> Any:  # noqa: ANN401 - the library has no types
+    """Load WordLlama from the files in its own wheel; nothing is ever downloaded.
+
+    The release ships its tokenizer where its default path does not look, and would then ask a hub
+    for it; with its own folder named as the cache it finds the file, with downloads forbidden.
+    """
+    try:
+        import wordllama  # noqa: PLC0415 - 0.5 s, only where used
+
+        folder = Path(wordllama.__file__).parent
+        return wordllama.WordLlama.load(disable_download=True, cache_dir=folder)
+    except Exception as error:  # whatever a damaged installation raises means the same to the user
+        raise ModelError(
+            f"the embedding model cannot be loaded ({type(error).__name__}: {error});"
+            " reinstall it: pip install --force-reinstall wordllama==0.4.0.post1"
+        ) from error

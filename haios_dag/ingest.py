@@ -1,0 +1,215 @@
+"""The step `ingest`: read changed, new and deleted documents and traces into memory."""
+
+import fnmatch
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from haios_dag import documents, traces
+from haios_dag.counts import Counts
+from haios_dag.errors import DocumentError
+from haios_dag.memory.documents import FileState, Recorded
+from haios_dag.memory.store import Store
+from haios_dag.progress import progress
+from haios_dag.workspace import Workspace
+
+_BATCH = 64  # documents a transaction
+_NAMED = 5  # problems named in an error; the rest are counted
+_RACY_NS = 2_000_000_000  # the coarsest time stamps in use (FAT): 2 s
+_SKIPPED_FOLDERS = {".git", ".haios", "node_modules"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file below the workspace, and what stat said of it."""
+
+    file: Path
+    state: FileState
+
+
+def idle(workspace: Workspace) -> str | None:
+    """Return why there is nothing to read, or None. Documents are compared, not parsed."""
+    if not workspace.config.ingest.enabled:
+        return "switched off in haios.toml"
+    found = scan(workspace)
+    known: dict[str, Recorded] = {}
+    if workspace.memory.exists():
+        with Store.open(workspace.memory, write=False) as store:
+            known = store.recorded()
+    limit = workspace.config.ingest.max_megabytes
+    if next(_changed(found, known, limit), None) or known.keys() - found.keys():
+        return None
+    return "no document changed"
+
+
+def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa: ARG001 - a step's shape
+    """Make memory say what the files say.
+
+    A file that cannot be read does not stop the others; it is tried again at every beat. Raise
+    DocumentError naming such files when the others are done.
+    """
+    settings = workspace.config.ingest
+    counts.start("documents", "removed", "new_concepts", "traces")
+    problems: list[str] = []
+    found = scan(workspace)
+    with Store.open(workspace.memory, write=True, create=True) as store:
+        known = store.recorded()
+        gone = sorted(known.keys() - found.keys())
+        with store.transaction():
+            for path in gone:
+                store.remove_document(path, settings.boilerplate_documents)
+        counts.add(removed=len(gone))
+        changed = list(_changed(found, known, settings.max_megabytes))
+        with progress("ingest", len(changed)) as advance:
+            for start in range(0, len(changed), _BATCH):
+                batch = {path: found[path] for path in changed[start : start + _BATCH]}
+                problems += _read_batch(store, workspace, batch, counts)
+                advance(len(batch))
+        _note_touched(store, found, known, set(changed))
+    if problems:
+        rest = len(problems) - _NAMED
+        raise DocumentError(
+            "; ".join(problems[:_NAMED])
+            + (f"; and {rest} more" if rest > 0 else "")
+            + "; correct each file, or list it under [ingest] exclude in haios.toml"
+        )
+
+
+def scan(workspace: Workspace) -> dict[str, Found]:
+    """Return every file that ingest reads, by its path as memory keeps it, in sorted order.
+
+    Symbolic links below the folders are not followed: they could lead out of the workspace, or
+    round in circles.
+    """
+    root, settings = workspace.root, workspace.config.ingest
+    found: dict[str, Found] = {}
+    for folder in [*settings.folders, settings.traces]:
+        suffix = ".jsonl" if folder == settings.traces else ".md"
+        found.update(_files(root, root / folder, suffix, deep=folder != settings.traces))
+    found.update(_files(root, root, ".md", deep=False))
+    return {
+        path: found[path]
+        for path in sorted(found)
+        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in settings.exclude)
+    }
+
+
+def _files(root: Path, folder: Path, suffix: str, *, deep: bool) -> Iterator[tuple[str, Found]]:
+    """Yield the regular files with a suffix, by their path from the root."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise DocumentError(f"{folder}: {error.strerror}; make the folder readable") from error
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if deep and entry.name not in _SKIPPED_FOLDERS:
+                yield from _files(root, Path(entry.path), suffix, deep=True)
+        elif entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False):
+            stat = entry.stat(follow_symlinks=False)
+            state = FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            yield _name(entry.path, root), Found(Path(entry.path), state)
+
+
+def _name(path: str, root: Path) -> str:
+    """Return a path from the workspace with `/`, as text even where the name is not UTF-8."""
+    name = os.path.relpath(path, root).replace(os.sep, "/")
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _changed(
+    found: dict[str, Found], known: dict[str, Recorded], max_megabytes: float
+) -> Iterator[str]:
+    """Yield the files that memory does not know as they are: new, or of another content.
+
+    The content is hashed only where stat differs. A file that cannot be hashed counts as changed:
+    reading it will say why.
+    """
+    for path, now in found.items():
+        before = known.get(path)
+        if before is None:
+            yield path
+        elif before.state != now.state:
+            try:
+                digest = hashlib.sha256(_bytes(now.file, max_megabytes)).hexdigest()
+            except DocumentError:
+                digest = ""
+            if digest != before.sha256:
+                yield path
+
+
+def _bytes(file: Path, max_megabytes: float) -> bytes:
+    """Return a file's content; raise DocumentError when it is too long or unreadable."""
+    try:
+        with file.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > max_megabytes * 1_000_000:
+                raise DocumentError(
+                    f"{size / 1e6:,.0f} MB long, more than [ingest] max_megabytes ="
+                    f" {max_megabytes:g}"
+                )
+            return stream.read()
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}") from error
+
+
+def _read_batch(
+    store: Store, workspace: Workspace, batch: dict[str, Found], counts: Counts
+) -> list[str]:
+    """Parse some files, then write what they say in one short transaction.
+
+    Return what is wrong with those that cannot be read.
+    """
+    settings = workspace.config.ingest
+    problems: list[str] = []
+    parsed: list[tuple[str, Recorded, Sequence[documents.Statement], Sequence[traces.Trace]]] = []
+    for path, one in batch.items():
+        begun = time.time_ns()
+        try:
+            data = _bytes(one.file, settings.max_megabytes)
+            statements, found_traces = _parse(path, data, counts)
+        except DocumentError as error:
+            problems.append(f"{path}: {error}")
+            continue
+        # A file written this moment may change again without its time stamp telling.
+        racy = one.state.mtime_ns > begun - _RACY_NS
+        state = replace(one.state, mtime_ns=0) if racy else one.state
+        recorded = Recorded(state, hashlib.sha256(data).hexdigest())
+        parsed.append((path, recorded, statements, found_traces))
+    new = 0
+    with store.transaction():
+        for path, recorded, statements, found_traces in parsed:
+            new += store.replace_document(
+                path, recorded, statements, found_traces, settings.boilerplate_documents
+            )
+    read = sum(len(found_traces) for *_, found_traces in parsed)
+    counts.add(documents=len(parsed), new_concepts=new, traces=read)
+    return problems
+
+
+def _parse(
+    path: str, data: bytes, counts: Counts
+) -> tuple[Sequence[documents.Statement], Sequence[traces.Trace]]:
+    """Return the statements and traces of a file."""
+    if path.endswith(".jsonl"):
+        found, problems = traces.from_lines(data)
+        counts.warn(f"{path}: {problem}" for problem in problems)
+        return [], found
+    document = documents.parse(data)
+    counts.warn(f"{path}: {warning}" for warning in document.warnings)
+    trace = traces.from_document(document)
+    return document.statements, [trace] if trace else []
+
+
+def _note_touched(
+    store: Store, found: dict[str, Found], known: dict[str, Recorded], changed: set[str]
+) -> None:
+    """Keep the new time stamps of files that were only touched, so they are not hashed again."""
+    with store.transaction():
+        for path, one in found.items():
+            if path in known and path not in changed and known[path].state != one.state:
+                store.touch_document(path, one.state)

@@ -1,0 +1,180 @@
+"""Opening a memory: where it may be created, how it locks, what its errors mean."""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from haios_dag import files
+from haios_dag.errors import MemoryUnavailableError
+from haios_dag.memory import tables
+
+BUSY_SECONDS = 10
+# What is embedded and compared of a trace, as SQL over reasoning_traces.
+TRACE_TEXT = (
+    "query || char(10) || approach_taken || char(10) || coalesce(strategy_title, '') || char(10)"
+    " || coalesce(strategy_description, '') || char(10) || coalesce(strategy_content, '')"
+)
+_MEANING = {
+    "SQLITE_BUSY": "is locked by another program; the work waits for the next beat",
+    "SQLITE_LOCKED": "is locked by another program; the work waits for the next beat",
+    "SQLITE_CORRUPT": "is damaged; restore a backup, or move it away and let a beat begin afresh",
+    "SQLITE_NOTADB": "is not a database; restore a backup, or move it away and begin afresh",
+    "SQLITE_FULL": "cannot grow, the disk is full; free space, the work waits for the next beat",
+    "SQLITE_READONLY": "is read-only; make the file and its folder writable",
+    "SQLITE_CANTOPEN": "cannot be opened; check that the folder exists and is writable",
+    "SQLITE_IOERR": "cannot be read or written; check the disk",
+    "SQLITE_PERM": "may not be accessed; check the permissions",
+}
+
+
+def text_hash(text: str) -> bytes:
+    """Return the 16-byte identity of a text (SHA-256, truncated)."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+class Database:
+    """A connection to a memory with its transactions.
+
+    Every sqlite3 error that has a cause outside the program leaves as MemoryUnavailableError.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
+        """Open the memory at `path`; with `create`, make it when it is missing or empty.
+
+        A reader never creates or changes anything. The first writer adds our tables to a HAIOS
+        database. Raise MemoryUnavailableError when the memory is missing (and not `create`), is
+        not a memory, or cannot be used.
+        """
+        if path.is_symlink():
+            raise MemoryUnavailableError(
+                f"{path} is a symbolic link; name the real file under [memory] path in haios.toml"
+            )
+        if create and not path.exists():
+            _touch(path)
+        elif not path.is_file():
+            raise MemoryUnavailableError(
+                f"there is no memory at {path}; a beat with ingest makes it"
+            )
+        with meaning(path):
+            connection = sqlite3.connect(
+                f"file:{quote(path.absolute().as_posix())}?mode=rw",
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+            )
+        database = cls(connection, path)
+        try:
+            with meaning(path):
+                database._prepare(write=write, create=create)
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    def _prepare(self, *, write: bool, create: bool) -> None:
+        connection = self.connection
+        connection.create_function("dag_hash", 1, text_hash, deterministic=True)
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not write:
+            connection.execute("PRAGMA query_only = ON")
+        if tables.is_empty(connection) and not create:
+            raise MemoryUnavailableError(f"{self.path} is empty; a beat with ingest fills it")
+        if not write:
+            if not tables.has_bookkeeping(connection, self.path):
+                tables.check(connection, self.path)
+            return
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if tables.is_empty(connection) or not tables.has_bookkeeping(connection, self.path):
+            with self.transaction():
+                if tables.is_empty(connection):
+                    for statement in tables.statements(tables.HAIOS_V3):
+                        connection.execute(statement)
+                tables.check(connection, self.path)
+                if not tables.has_bookkeeping(connection, self.path):
+                    tables.add_bookkeeping(connection)
+        _load_vec0(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection, with errors translated."""
+        with meaning(self.path):
+            yield self.connection
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the body as one write transaction, the writer's lock taken first.
+
+        All of it is committed, durably, or none of it.
+        """
+        with meaning(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+
+@contextlib.contextmanager
+def meaning(path: Path) -> Iterator[None]:
+    """Turn sqlite3's errors into one sentence about the database at `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        for prefix, sentence in _MEANING.items():
+            if name.startswith(prefix):
+                raise MemoryUnavailableError(f"{path} {sentence} ({error})") from error
+        if "no such module: vec0" in str(error):
+            raise MemoryUnavailableError(
+                f"{path} mirrors its traces into a sqlite-vec table; install haios-dag[vec] in a"
+                " Python whose sqlite3 can load extensions"
+            ) from error
+        raise
+
+
+def _touch(path: Path) -> None:
+    """Create the file, private; only when missing, as closing it drops SQLite's own locks."""
+    try:
+        files.ensure_folder(path.parent)
+        os.close(files.open_private(path, os.O_RDWR | os.O_CREAT))
+    except OSError as error:
+        raise MemoryUnavailableError(
+            f"{path} cannot be created ({error.strerror}); make its folder writable,"
+            " or name another place under [memory] path in haios.toml"
+        ) from error
+
+
+def _load_vec0(connection: sqlite3.Connection) -> None:
+    """Load sqlite-vec where the database needs it (HAIOS migration 005) and it is installed."""
+    needed = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE sql LIKE '%USING vec0%')"
+    ).fetchone()[0]
+    if not needed or not hasattr(connection, "enable_load_extension"):
+        return
+    try:
+        import sqlite_vec  # noqa: PLC0415 - an extra
+    except ImportError:
+        return
+    connection.enable_load_extension(True)
+    sqlite_vec.load(connection)
+    connection.enable_load_extension(False)

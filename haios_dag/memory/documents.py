@@ -1,0 +1,263 @@
+"""What was read: documents, their statements as concepts, and reasoning traces."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from haios_dag import clock
+from haios_dag.documents import Statement, form
+from haios_dag.memory.database import TRACE_TEXT, Database, meaning, text_hash
+from haios_dag.traces import Trace
+
+# A concept is boilerplate when its form stands in too many documents, an orphan when it stands in
+# none. Both are derived from the occurrences, so the order of arrival does not matter.
+_DERIVE_STATES = """
+UPDATE dag_items SET state = CASE
+    WHEN NOT EXISTS (SELECT 1 FROM concept_occurrences WHERE concept_id = dag_items.id)
+        THEN 'orphan'
+    WHEN (SELECT count(DISTINCT artifact_id)
+          FROM dag_items AS alike JOIN concept_occurrences ON concept_id = alike.id
+          WHERE alike.form = dag_items.form AND alike.kind = 'concept') >= ?
+        THEN 'boilerplate'
+    ELSE 'live' END
+WHERE kind = 'concept' AND form = ? AND state IN ('live', 'orphan', 'boilerplate')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What stat said of a file: bytes and nanoseconds. `mtime_ns` 0 means: do not trust it."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A file as memory knows it; `sha256` in hexadecimal."""
+
+    state: FileState
+    sha256: str
+
+
+class Documents(Database):
+    """The part of the store that ingest uses. Methods that change rows run in a transaction."""
+
+    def recorded(self) -> dict[str, Recorded]:
+        """Return every file read so far by its path from the workspace, with `/`."""
+        with meaning(self.path):
+            if not self._is_prepared():
+                return {}
+            return {
+                path: Recorded(FileState(size, mtime, ctime), sha)
+                for path, sha, size, mtime, ctime in self.connection.execute(
+                    "SELECT file_path, file_hash, size, mtime_ns, ctime_ns"
+                    " FROM dag_documents JOIN artifacts ON id = artifact_id"
+                )
+            }
+
+    def _is_prepared(self) -> bool:
+        """Tell whether a writer has added our tables."""
+        return bool(
+            self.connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_items')"
+            ).fetchone()[0]
+        )
+
+    def adopt(self) -> int:
+        """Take in concepts and traces that other programs have added; return how many.
+
+        Ids only grow, so whatever is above the highest known id is new. Every transaction of ours
+        that adds concepts adopts first, and so never takes its own rows for somebody else's.
+        """
+        concepts = self.connection.execute(
+            "INSERT INTO dag_items (kind, id, state, text_hash)"
+            " SELECT 'concept', id, CASE WHEN synthesized_at IS NOT NULL THEN 'product'"
+            "   WHEN synthesis_cluster_id IS NOT NULL THEN 'consumed' ELSE 'live' END,"
+            "   dag_hash(content)"
+            " FROM concepts WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
+            "   WHERE kind = 'concept')"
+        ).rowcount
+        traces = self.connection.execute(
+            "INSERT INTO dag_items (kind, id, state, text_hash)"
+            f" SELECT 'trace', id, 'live', dag_hash({TRACE_TEXT})"
+            " FROM reasoning_traces WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
+            "   WHERE kind = 'trace')"
+        ).rowcount
+        return concepts + traces
+
+    def replace_document(
+        self,
+        path: str,
+        recorded: Recorded,
+        statements: Sequence[Statement],
+        traces: Sequence[Trace],
+        boilerplate_documents: int,
+    ) -> int:
+        """Make memory say what the file says now; return how many concepts are new.
+
+        Occurrences and traces that the file no longer has are removed; concepts never are.
+        """
+        self.adopt()
+        artifact = self._artifact(path, recorded)
+        forms = self._remove_occurrences(artifact)
+        new = 0
+        rows = []
+        for statement in statements:
+            concept, was_new = self._concept(statement)
+            new += was_new
+            rows.append((artifact, concept, statement.line, statement.heading))
+            forms.add(form(statement.text))
+        self.connection.executemany(
+            "INSERT INTO concept_occurrences (artifact_id, concept_id, line_number,"
+            " context_snippet) VALUES (?, ?, ?, ?)",
+            rows,
+        )
+        self._derive_states(forms, boilerplate_documents)
+        self._replace_traces(artifact, path, traces)
+        return new
+
+    def remove_document(self, path: str, boilerplate_documents: int) -> None:
+        """Forget where a deleted file stated its concepts; the concepts and traces stay."""
+        (artifact,) = self.connection.execute(
+            "SELECT id FROM artifacts WHERE file_path = ?", (path,)
+        ).fetchone()
+        forms = self._remove_occurrences(artifact)
+        self._derive_states(forms, boilerplate_documents)
+        self._replace_traces(artifact, path, [])
+        self.connection.execute("DELETE FROM dag_documents WHERE artifact_id = ?", (artifact,))
+
+    def touch_document(self, path: str, state: FileState) -> None:
+        """Note a file's new time stamps; its content is unchanged."""
+        self.connection.execute(
+            "UPDATE dag_documents SET size = ?, mtime_ns = ?, ctime_ns = ?"
+            " WHERE artifact_id = (SELECT id FROM artifacts WHERE file_path = ?)",
+            (state.size, state.mtime_ns, state.ctime_ns, path),
+        )
+
+    def _artifact(self, path: str, recorded: Recorded) -> int:
+        (artifact,) = self.connection.execute(
+            "INSERT INTO artifacts (file_path, file_hash, last_processed_at, version)"
+            " VALUES (?, ?, ?, 1) ON CONFLICT (file_path) DO UPDATE SET"
+            " version = version + (file_hash != excluded.file_hash),"
+            " file_hash = excluded.file_hash, last_processed_at = excluded.last_processed_at"
+            " RETURNING id",
+            (path, recorded.sha256, clock.utc_sql(clock.now())),
+        ).fetchone()
+        state = recorded.state
+        self.connection.execute(
+            "INSERT OR REPLACE INTO dag_documents (artifact_id, size, mtime_ns, ctime_ns)"
+            " VALUES (?, ?, ?, ?)",
+            (artifact, state.size, state.mtime_ns, state.ctime_ns),
+        )
+        return int(artifact)
+
+    def _remove_occurrences(self, artifact: int) -> set[str]:
+        """Remove the file's occurrences of concepts read by us; return those concepts' forms."""
+        ours = (
+            "concept_id IN (SELECT id FROM dag_items WHERE kind = 'concept' AND form IS NOT NULL"
+            " AND id = concept_id)"
+        )
+        forms = {
+            row[0]
+            for row in self.connection.execute(
+                "SELECT DISTINCT form FROM dag_items JOIN concept_occurrences ON concept_id ="
+                " dag_items.id WHERE kind = 'concept' AND form IS NOT NULL AND artifact_id = ?",
+                (artifact,),
+            )
+        }
+        self.connection.execute(
+            f"DELETE FROM concept_occurrences WHERE artifact_id = ? AND {ours}",
+            (artifact,),
+        )
+        return forms
+
+    def _concept(self, statement: Statement) -> tuple[int, bool]:
+        """Return the id of the concept with this text, made when missing, and whether it was."""
+        digest = text_hash(statement.text)
+        known = self.connection.execute(
+            "SELECT dag_items.id, form FROM dag_items JOIN concepts ON concepts.id = dag_items.id"
+            " WHERE text_hash = ? AND kind = 'concept' AND state != 'product' AND content = ?"
+            " ORDER BY dag_items.id LIMIT 1",
+            (digest, statement.text),
+        ).fetchone()
+        if known:
+            if known[1] is None:  # another program's concept; now a document states it too
+                self.connection.execute(
+                    "UPDATE dag_items SET form = ? WHERE kind = 'concept' AND id = ?",
+                    (form(statement.text), known[0]),
+                )
+            return known[0], False
+        concept = self.connection.execute(
+            "INSERT INTO concepts (type, content) VALUES (?, ?)", (statement.type, statement.text)
+        ).lastrowid
+        assert concept is not None  # noqa: S101 - sqlite3 sets it on every INSERT
+        self.connection.execute(
+            "INSERT INTO dag_items (kind, id, state, text_hash, form)"
+            " VALUES ('concept', ?, 'live', ?, ?)",
+            (concept, digest, form(statement.text)),
+        )
+        return concept, True
+
+    def _derive_states(self, forms: Iterable[str], boilerplate_documents: int) -> None:
+        self.connection.executemany(
+            _DERIVE_STATES, [(boilerplate_documents, one) for one in sorted(forms)]
+        )
+
+    def _replace_traces(self, artifact: int, path: str, traces: Sequence[Trace]) -> None:
+        """Make the traces of a file those given; one that is gone becomes an orphan."""
+        known = dict(
+            self.connection.execute(
+                "SELECT key, trace_id FROM dag_traces WHERE artifact_id = ?", (artifact,)
+            ).fetchall()
+        )
+        for trace in traces:
+            self._put_trace(known.pop(trace.key, None), artifact, path, trace)
+        self.connection.executemany(
+            "UPDATE dag_items SET state = 'orphan' WHERE kind = 'trace' AND id = ?",
+            [(gone,) for gone in known.values()],
+        )
+
+    def _put_trace(self, known: int | None, artifact: int, path: str, trace: Trace) -> None:
+        digest = text_hash(repr(trace))
+        values = (
+            trace.query, trace.approach_taken, trace.outcome, trace.failure_reason,
+            trace.strategy_title, trace.strategy_description, trace.strategy_content,
+            trace.timestamp or clock.utc_sql(clock.now()),
+        )  # fmt: skip
+        if known is None:
+            new = self.connection.execute(
+                "INSERT INTO reasoning_traces (query, approach_taken, outcome, failure_reason,"
+                " strategy_title, strategy_description, strategy_content, timestamp,"
+                " context_snapshot, extraction_model)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'haios-dag:structure')",
+                (*values, json.dumps({"source": path})),
+            ).lastrowid
+            self.connection.execute(
+                "INSERT INTO dag_traces (trace_id, artifact_id, key) VALUES (?, ?, ?)",
+                (new, artifact, trace.key),
+            )
+            self.connection.execute(
+                "INSERT INTO dag_items (kind, id, state, text_hash) VALUES ('trace', ?, 'live', ?)",
+                (new, digest),
+            )
+            return
+        unchanged = self.connection.execute(
+            "UPDATE dag_items SET state = 'live' WHERE kind = 'trace' AND id = ? AND text_hash = ?",
+            (known, digest),
+        ).rowcount
+        if unchanged:
+            return
+        self.connection.execute(
+            "UPDATE reasoning_traces SET query = ?, approach_taken = ?, outcome = ?,"
+            " failure_reason = ?, strategy_title = ?, strategy_description = ?,"
+            " strategy_content = ?, timestamp = ? WHERE id = ?",
+            (*values, known),
+        )
+        # Its text is new, so its vector and its bridges are; its cluster was considered once.
+        self.connection.execute(
+            "UPDATE dag_items SET state = 'live', text_hash = ?, model = NULL, bridged = 0"
+            " WHERE kind = 'trace' AND id = ?",
+            (digest, known),
+        )

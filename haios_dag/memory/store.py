@@ -1,0 +1,49 @@
+"""The memory as one object. SQL stands in this package alone."""
+
+from haios_dag.memory.database import meaning
+from haios_dag.memory.documents import Documents
+from haios_dag.memory.insights import Insights
+from haios_dag.memory.vectors import Vectors
+
+
+class Store(Documents, Vectors, Insights):
+    """A memory: open it with `Store.open`, use it as a context manager."""
+
+    def counts(self) -> dict[str, int]:
+        """Return what the memory holds, for the status.
+
+        `unembedded`, `unconsidered` and `waiting_pairs` are the backlog: items without a vector,
+        items with one that are not clustered yet, pairs not yet bridged.
+        """
+        with meaning(self.path):
+            if not self._is_prepared():
+                return self._one(
+                    "SELECT (SELECT count(*) FROM concepts) AS concepts,"
+                    " (SELECT count(*) FROM entities) AS entities,"
+                    " (SELECT count(*) FROM reasoning_traces) AS traces"
+                )
+            rows = self._one(
+                "SELECT (SELECT count(*) FROM concepts) AS concepts,"
+                " (SELECT count(*) FROM entities) AS entities,"
+                " (SELECT count(*) FROM reasoning_traces) AS traces,"
+                " (SELECT count(*) FROM dag_documents) AS documents,"
+                " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
+                "   AND cluster_type != 'cross') AS insights,"
+                " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
+                "   AND cluster_type = 'cross') AS bridges,"
+                " (SELECT count(*) FROM dag_bridges WHERE insight_id IS NULL) AS waiting_pairs"
+            )
+            items = self._one(
+                "SELECT total(state = 'live') AS live, total(state = 'boilerplate') AS boilerplate,"
+                " total(state = 'orphan') AS orphans, total(model IS NOT NULL) AS embedded,"
+                " total(model IS NULL AND state IN ('live', 'consumed', 'product')) AS unembedded,"
+                " total(leader IS NULL AND model IS NOT NULL AND state = 'live') AS unconsidered"
+                " FROM dag_items"
+            )
+        return rows | {name: int(value) for name, value in items.items()}
+
+    def _one(self, sql: str) -> dict[str, int]:
+        cursor = self.connection.execute(sql)
+        return dict(
+            zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)
+        )

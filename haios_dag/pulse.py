@@ -1,0 +1,61 @@
+"""Facts about the beats, as the status shows them: the last one, the streak, what is due."""
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from haios_dag import clock, events
+from haios_dag.errors import MemoryUnavailableError
+from haios_dag.memory.store import Store
+from haios_dag.workspace import Workspace
+
+_GOOD = {"ok", "idle"}
+_LOOKED_AT = 50  # beats
+
+
+def facts(
+    workspace: Workspace,
+    beat: str | None,
+    started: datetime,
+    steps: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return the status's `pulse`: this beat (None: run by hand) and those before it.
+
+    `streak` counts the latest beats, up to 50, that were all good or all failing; `stale_after`
+    is two intervals from now. Raise ConfigError or EventError.
+    """
+    every = timedelta(minutes=workspace.config.schedule.every_minutes)
+    past = [entry.event or {} for entry in events.recent(workspace, "heartbeat", _LOOKED_AT)]
+    goods = [event.get("outcome") in _GOOD for event in reversed(past)]
+    streak = len(list(takewhile(lambda good: good == goods[0], goods)))
+    return {
+        "beat": beat,
+        "started": clock.iso(started),
+        "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
+        "last": {key: past[-1].get(key) for key in ("ts", "outcome")} if past else None,
+        "streak": {"outcome": "good" if goods[0] else "failing", "beats": streak} if past else None,
+        "expected_by": clock.iso(started + every),
+        "stale_after": clock.iso(started + 2 * every),
+    }
+
+
+def memory(workspace: Workspace) -> dict[str, Any] | None:
+    """Return what the memory holds, or None when there is none.
+
+    Raise MemoryUnavailableError when there is one that cannot be read, or ConfigError.
+    """
+    if not workspace.memory.exists():
+        return None
+    with Store.open(workspace.memory, write=False) as store:
+        return dict(store.counts())
+
+
+def written_by(workspace: Workspace, beat: str) -> tuple[int, int]:
+    """Return how many insights and bridges a beat has added; (0, 0) without a readable memory."""
+    with contextlib.suppress(MemoryUnavailableError):
+        if workspace.memory.exists():
+            with Store.open(workspace.memory, write=False) as store:
+                return store.written_by(beat)
+    return 0, 0

@@ -1,0 +1,1 @@
+"""Clusters, insights and bridges: what memory makes of what it has read."""

@@ -1,0 +1,23 @@
+"""The step `bridge`: link concepts with the reasoning traces they explain."""
+
+from haios_dag.counts import Counts
+from haios_dag.memory.store import Store
+from haios_dag.workspace import Workspace
+
+
+def idle(workspace: Workspace) -> str | None:
+    """Return why there is nothing to bridge, or None."""
+    if not workspace.memory.exists():
+        return f"there is no memory at {workspace.memory}"
+    with Store.open(workspace.memory, write=False) as store:
+        return None if store.has_unbridged() else "no new pairs of concepts and traces"
+
+
+def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:
+    """Compare every new pair once, and write the best within the budget."""
+    from haios_dag.synthesis.bridges import Bridging  # noqa: PLC0415 - numpy, only where used
+
+    with Store.open(workspace.memory, write=True) as store:
+        bridging = Bridging(store, beat, counts)
+        bridging.search()
+        bridging.write(workspace.config.bridge.budget)

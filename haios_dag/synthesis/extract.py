@@ -1,0 +1,210 @@
+"""Insights without a model: the sentences that say best what a cluster's sources share.
+
+The method is extractive summarization by centroid (Radev et al., 2004, "Centroid-based
+summarization of multiple documents") with maximal marginal relevance against repetition (Carbonell
+and Goldstein, 1998), under a heading that a human wrote. It says what was written, never more, and
+refuses a cluster that has nothing to say: repeats of one statement, template text, lists of files.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+METHOD = "extractive"
+SENTENCES = 3  # quoted at most
+CONSIDERED = 40  # members looked at for quotes: the nearest to the centroid
+_LONGEST = 320  # characters of a quoted sentence
+_FEWEST_WORDS = 6
+_SAME = 0.80  # two quoted sentences closer than this say the same
+_TITLE_LONGEST = 90
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`])|\n+")
+_CODE = re.compile(r"`[^`]*`")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+# "Problem:", "Key finding 3:": a label says where a sentence stood, not what it says.
+_LABEL = re.compile(r"^(?:[A-Z][\w/-]*)(?: [\w/()&+-]+){0,3}:\s+")
+# Labels of test plans and task lists: what follows is a step to execute, not a statement.
+_STEP = re.compile(
+    r"^(?:verify|assertions?|input|output|action|setup|expected?|spec_ref|test|step|files?|command|"
+    r"run|usage|see|source|status|date|session|spawned|related|memory|note to self)\b[^.]{0,20}:",
+    re.IGNORECASE,
+)
+_GENERIC = re.compile(
+    r"^(?:context|overview|(?:session )?summary|introduction|background|notes?|details?|"
+    r"objective|goals?|purpose|scope|in scope|out of scope|problem(?: statement)?|solution|"
+    r"approach|design|implementation(?: plan| steps)?|steps?|tasks?|deliverables|requirements|"
+    r"references|related|history|status|results?|findings|key findings|conclusions?|"
+    r"recommendations?|decisions?|key decisions|open questions|questions|"
+    r"risks?(?: & mitigations?)?|"
+    r"next(?: session)?(?: steps)?|completed(?: work)?|work completed|deferred items|"
+    r"current state|desired state|evidence|analysis|examples?|usage|testing|tests?(?: first)?|"
+    r"acceptance criteria|definition of done|dod|hypothes[ie]s|success criteria|"
+    r"verification|validation|pending(?: work)?|continuation instructions|action items|rationale|"
+    r"(?:layer|step|phase|part|section|gate|option|test|task|hypothesis|finding|question|gap|"
+    r"change|file|component|principle|appendix|cycle)\s*[\w.-]{0,4})$",
+    re.IGNORECASE,
+)
+_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*)")
+_KIND_OF_DOCUMENT = re.compile(
+    r"^(?:session \d+\w*(?: checkpoint)?|checkpoint|implementation plan|plan|investigation|"
+    r"work item|adr(?:-\d+)?|handoff|report|observations)\s*[:\u2013\u2014-]\s*",
+    re.IGNORECASE,
+)
+
+Embed = Callable[[Sequence[str]], "Vectors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A source as the extraction sees it: `headings` are those it stands under, nearest last."""
+
+    id: int
+    text: str
+    documents: frozenset[str]
+    headings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What a cluster says; `confidence` is the mean cosine of its members to their centroid."""
+
+    title: str
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a cluster makes no insight."""
+
+    reason: str
+
+
+def extract(
+    members: Sequence[Member], vectors: "Vectors", duplicate: float, embed: Embed
+) -> Extract | Refusal:
+    """Return what these members (unit vectors as rows, same order) say together.
+
+    `duplicate` is the cosine from which two members repeat each other; `embed` gives unit vectors.
+    The result depends on the members alone, not on the order in which they came.
+    """
+    if len(frozenset().union(*(member.documents for member in members))) < 2:  # noqa: PLR2004
+        return Refusal("all sources stand in one document")
+    centroid = _unit(vectors.mean(axis=0))
+    nearness = vectors @ centroid
+    order = sorted(
+        range(len(members)), key=lambda i: (-round(float(nearness[i]), 5), members[i].id)
+    )
+    kept = _distinct(order[:CONSIDERED], vectors, duplicate)
+    if len(kept) < 2:  # noqa: PLR2004
+        return Refusal("the sources repeat one statement")
+    sentences = [(one, i) for i in kept for one in quotable(members[i].text)]
+    if len({i for _, i in sentences}) < 2:  # noqa: PLR2004
+        return Refusal("fewer than two sources can be quoted")
+    quotes = _choose([text for text, _ in sentences], [i for _, i in sentences], centroid, embed)
+    if len(quotes) < 2:  # noqa: PLR2004
+        return Refusal("the sources repeat one statement")
+    headings = [heading for i in kept for heading in members[i].headings]
+    title = best_title(headings, centroid, embed) or shorten(quotes[0])
+    return Extract(title, " ".join(quotes), round(float(nearness.mean()), 4))
+
+
+def candidates(members: Sequence[Member]) -> list[str]:
+    """Return every text whose vector `extract` may ask for."""
+    texts = [sentence for member in members for sentence in quotable(member.text)]
+    titles = [clean_title(heading) for member in members for heading in member.headings]
+    return texts + [title for title in titles if title]
+
+
+@functools.lru_cache(maxsize=4096)
+def quotable(text: str) -> Sequence[str]:
+    """Return the sentences of a text that can stand alone, labels removed."""
+    found = []
+    for part in _SENTENCE_END.split(text):
+        sentence = " ".join(part.split())
+        if _STEP.match(sentence):
+            continue
+        sentence = _LABEL.sub("", _NUMBERING.sub("", sentence)).strip(" -\u2013\u2014\u2192")
+        prose = _CODE.sub(" ", sentence)
+        if (
+            len(_WORD.findall(prose)) < _FEWEST_WORDS
+            or len(prose) < 0.6 * len(sentence)
+            or len(sentence) > _LONGEST
+            or sentence.endswith(("?", ":"))
+            or "{{" in sentence
+            or "|" in prose
+        ):
+            continue
+        sentence = sentence[0].upper() + sentence[1:]
+        found.append(sentence if sentence[-1] in ".!" else sentence.rstrip(",;") + ".")
+    return found
+
+
+def best_title(headings: Sequence[str], near: "Vectors", embed: Embed) -> str | None:
+    """Return the human heading nearest to a vector, or None when all are generic."""
+    titles = sorted({title for heading in headings if (title := clean_title(heading))})
+    if not titles:
+        return None
+    cosines = embed(titles) @ near
+    best = int(np.argmax(np.round(cosines, 5)))  # the first of equals: titles are sorted
+    return titles[best]
+
+
+def clean_title(heading: str) -> str | None:
+    """Return a heading without numbering and kind of document, or None when it says nothing."""
+    title = _NUMBERING.sub("", heading.replace("`", "").replace("*", "").strip())
+    title = _KIND_OF_DOCUMENT.sub("", title).strip(" :\u2013\u2014-")
+    title = re.sub(r"\s*\([^)]*\)$", "", title)
+    if _GENERIC.match(title) or len(_WORD.findall(title)) < 2 or "{{" in title:  # noqa: PLR2004
+        return None
+    return shorten(title)
+
+
+def _distinct(order: Sequence[int], vectors: "Vectors", duplicate: float) -> list[int]:
+    """Return the rows, in this order, that repeat no earlier one."""
+    kept: list[int] = []
+    for i in order:
+        if not kept or float((vectors[kept] @ vectors[i]).max()) < duplicate:
+            kept.append(i)
+    return kept
+
+
+def _choose(
+    sentences: Sequence[str], sources: Sequence[int], centroid: "Vectors", embed: Embed
+) -> list[str]:
+    """Return up to three sentences, one a source, near the centroid and unlike each other."""
+    vectors = embed(sentences)
+    score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ _unit(vectors.mean(axis=0)))
+    order = sorted(range(len(sentences)), key=lambda i: (-round(float(score[i]), 5), sentences[i]))
+    chosen: list[int] = []
+    for i in order:
+        fresh = all(sources[i] != sources[j] for j in chosen) and all(
+            float(vectors[i] @ vectors[j]) < _SAME for j in chosen
+        )
+        if fresh:
+            chosen.append(i)
+        if len(chosen) == SENTENCES:
+            break
+    return [sentences[i] for i in chosen]
+
+
+def _unit(vector: "Vectors") -> "Vectors":
+    length = float(np.linalg.norm(vector))
+    unit: Vectors = vector / length if length else vector
+    return unit
+
+
+def shorten(text: str) -> str:
+    """Return a text fit for a title: cut at a word when it is long."""
+    if len(text) <= _TITLE_LONGEST:
+        return text
+    return text[: _TITLE_LONGEST - 1].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"

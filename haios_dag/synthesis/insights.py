@@ -1,0 +1,156 @@
+"""Clusters to insights: what one beat does with items that are new."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from haios_dag.embedding import space
+from haios_dag.memory.insights import Draft, Member, Source
+from haios_dag.progress import progress
+from haios_dag.synthesis import extract
+from haios_dag.synthesis.leaders import BLOCK, Leaders
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from haios_dag.counts import Counts
+    from haios_dag.memory.store import Store
+    from haios_dag.memory.vectors import Kind
+
+    Vectors = NDArray[np.float32]
+
+_BATCH = 256  # clusters a transaction
+
+
+class Memo:
+    """Embeds texts, each once: `prefetch` many together, then call for a few."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Vectors] = {}
+
+    def prefetch(self, texts: Sequence[str]) -> None:
+        """Embed the texts that are not known yet, and forget all others."""
+        self._known = {text: self._known[text] for text in texts if text in self._known}
+        if new := sorted(set(texts) - self._known.keys()):
+            self._known |= dict(zip(new, space.embed(new), strict=True))
+
+    def __call__(self, texts: Sequence[str]) -> "Vectors":
+        """Return the unit vectors of prefetched texts as rows."""
+        return np.stack([self._known[text] for text in texts])
+
+
+class Synthesis:
+    """One beat's synthesis. Whatever is committed is consistent, wherever the beat ends."""
+
+    def __init__(self, store: "Store", beat: str | None, counts: "Counts") -> None:
+        self.store = store
+        self.beat = beat
+        self.counts = counts
+        self.memo = Memo()
+        counts.start("concepts", "traces", "new_insights", "revised_insights", "refused")
+
+    def consider(self, kind: "Kind") -> None:
+        """Place every new item of a kind in its cluster, and let the clusters speak."""
+        clusters = self._place(kind)
+        alone = [
+            members
+            for leader, members in clusters.items()
+            if len(members) == 1 and members[0].id == leader
+        ]
+        with self.store.transaction():
+            self.store.put_members(kind, [members[0] for members in alone], self.beat)
+        self.counts.add(**{f"{kind}s": len(alone)})
+        for members in alone:
+            del clusters[members[0].id]
+        grown = sorted(clusters)
+        with progress(f"synthesize {kind}s", len(grown)) as advance:
+            for start in range(0, len(grown), _BATCH):
+                batch = {leader: clusters[leader] for leader in grown[start : start + _BATCH]}
+                self._synthesize(kind, batch)
+                advance(len(batch))
+
+    def _place(self, kind: "Kind") -> dict[int, list[Member]]:
+        """Return the new items by the leader of the cluster that they join."""
+        model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
+        new = self.store.unconsidered(kind)
+        leaders = Leaders(space.DEFAULT.cluster)
+        if new:
+            old = self.store.leaders(kind)
+            for ids, vectors in self.store.vector_blocks(kind, old, model, dimensions, BLOCK):
+                leaders.add(ids, vectors)
+        clusters: dict[int, list[Member]] = {}
+        for ids, vectors in self.store.vector_blocks(kind, new, model, dimensions, BLOCK):
+            for item, leader, similarity in leaders.assign(ids, vectors):
+                clusters.setdefault(leader, []).append(Member(item, leader, similarity))
+        return clusters
+
+    def _synthesize(self, kind: "Kind", clusters: dict[int, list[Member]]) -> None:
+        """Write or extend the insights of clusters that gained members, in one commit."""
+        everyone = {
+            leader: sorted(
+                [*self.store.live_members(kind, leader), *gained], key=lambda member: member.id
+            )
+            for leader, gained in clusters.items()
+        }
+        quoted = {
+            leader: [self._quoted(kind, member.id) for member in members]
+            for leader, members in everyone.items()
+        }
+        self.memo.prefetch(
+            [text for members in quoted.values() for text in extract.candidates(members)]
+        )
+        results = {leader: self._extract(kind, members) for leader, members in quoted.items()}
+        spoken = {k: v for k, v in results.items() if isinstance(v, extract.Extract)}
+        contents = {leader: f"[{one.title}] {one.text}" for leader, one in spoken.items()}
+        vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
+        blobs = {k: vector.tobytes() for k, vector in zip(contents, vectors, strict=True)}
+        new = 0
+        with self.store.transaction():
+            self.store.adopt()
+            for leader, gained in clusters.items():
+                self.store.put_members(kind, gained, self.beat)
+                if leader not in spoken:
+                    continue
+                draft = Draft(
+                    content=contents[leader],
+                    sources=[Source(m.id, m.similarity) for m in everyone[leader]],
+                    confidence=spoken[leader].confidence,
+                    vector=blobs[leader],
+                    method=extract.METHOD,
+                    reason=f"{len(gained)} new {kind}s",
+                )
+                new += self._write(kind, leader, draft)
+        self.counts.add(
+            **{f"{kind}s": sum(map(len, clusters.values()))},
+            new_insights=new,
+            revised_insights=len(spoken) - new,
+            refused=len(clusters) - len(spoken),
+        )
+
+    def _write(self, kind: "Kind", leader: int, draft: Draft) -> bool:
+        """Write the insight of a cluster, or extend it; return whether it is new."""
+        model = space.DEFAULT.model
+        known = self.store.insight_of(kind, leader)
+        if known is None:
+            insight = self.store.add_insight(kind, draft, model, self.beat)
+            self.store.lead(kind, leader, insight)
+        else:
+            self.store.revise_insight(kind, known, draft, model, self.beat)
+        return known is None
+
+    def _quoted(self, kind: "Kind", item: int) -> extract.Member:
+        places = self.store.places(kind, item)
+        return extract.Member(
+            item,
+            self.store.text(kind, item),
+            frozenset(place.path for place in places),
+            tuple(part for place in places for part in place.heading.split(" > ") if part),
+        )
+
+    def _extract(
+        self, kind: "Kind", members: Sequence[extract.Member]
+    ) -> extract.Extract | extract.Refusal:
+        ids = [member.id for member in members]
+        vectors = self.store.vectors(kind, ids, space.DEFAULT.model, space.DEFAULT.dimensions)
+        return extract.extract(members, vectors, space.DEFAULT.duplicate, self.memo)
