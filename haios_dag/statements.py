@@ -1,0 +1,242 @@
+"""The text of statements: cleaned, kept or dropped, cut, typed and masked.
+
+Every pattern here is linear in the length of its text, which may be hostile and is not bounded.
+"""
+
+import re
+from collections.abc import Iterator
+
+MAX_STATEMENT = 2_000  # characters
+MIN_WORDS = 6
+
+# Controls, lone surrogates and direction overrides: a terminal or a database would act on them.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return text with a blank for every control (but tab and LF) and every lone surrogate."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def one_line(text: str) -> str:
+    """Return printable text on one line, with single blanks."""
+    return " ".join(printable(text).split())
+
+
+# Every pattern that looks for marks steps over code spans by matching them first.
+_CHECKBOX = re.compile(r"\s*\[[ xX~/-]\][ \t]+")
+_COMMENT = re.compile(r"`[^`]*`|<!--.*?-->|<br[ \t]*/?>", re.DOTALL)
+_LINK = re.compile(r"`[^`]*`|(!?)\[([^\[\]]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
+_STARS = re.compile(
+    r"`[^`]*`|(?<![\w*\\])(\*{1,3})(?=[^\s*])((?:[^*`]|`[^`]*`)*)(?<=[^\s*])\1(?![\w*])"
+)
+_UNDERSCORES = re.compile(r"`[^`]*`|(?<![\w\\])(_{1,2})([^\s_`][^_`]*)(?<=[^\s_])\1(?!\w)")
+
+
+def clean(raw: str) -> str:
+    """Return the words of a paragraph without its Markdown; every line end stays.
+
+    Links become their text, images and comments go, emphasis and check boxes lose their marks.
+    Code spans stay as written, and so does every number, name and negation.
+    """
+    text = _CHECKBOX.sub("", raw, count=1) if "[" in raw else raw
+    if "<" in text:
+        end = text.rfind(">") + 1  # behind it no match could end
+        text = _COMMENT.sub(_blank, text[:end]) + text[end:]
+    if "](" in text:
+        text = _LINK.sub(_link_text, text)
+    for _ in range(3):  # emphasis inside emphasis
+        if "*" not in text:
+            break
+        text = _STARS.sub(_emphasized, text)
+    if "_" in text:
+        text = _UNDERSCORES.sub(_underscored, text)
+    return text
+
+
+def _blank(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] == "`" else " " + "\n" * found[0].count("\n")
+
+
+def _link_text(found: re.Match[str]) -> str:
+    return found[0] if found[1] is None else "" if found[1] else found[2]
+
+
+def _emphasized(found: re.Match[str]) -> str:
+    return found[0] if found[1] is None else found[2]
+
+
+def _underscored(found: re.Match[str]) -> str:
+    """Return the text of an emphasis; without a blank in it, it may be a name like __init__."""
+    return found[2] if found[1] and " " in found[2] else found[0]
+
+
+def extract(block: str) -> Iterator[tuple[str, int]]:
+    """Yield (statement, 0-based line in the block) for what a paragraph's raw text says in words.
+
+    Lists of links, lead-ins, label lines and blanks to be filled in are left out. A statement has
+    one line and at most MAX_STATEMENT characters.
+    """
+    if "](" in block and _words(_LINK.sub(" ", block)) < MIN_WORDS // 2:
+        return
+    text = clean(block)
+    if text.rstrip().endswith(":"):  # it introduces what follows
+        ends = [found.end() for found in _SENTENCE_END.finditer(text)]
+        text = text[: ends[-1]] if ends else ""
+    if not _is_statement(text):
+        return
+    line = counted = 0
+    for start, end in _pieces(text):
+        line, counted = line + text.count("\n", counted, start), start
+        yield one_line(text[start:end]), line
+
+
+_INK = re.compile(r"\S")
+_SENTENCE_END = re.compile(r"[.!?][\"'\u201d\u2019)\]]*(?=\s)|[\u3002\uff01\uff1f]")
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of pieces up to MAX_STATEMENT characters, cut at sentence ends if any."""
+    start = 0
+    while found := _INK.search(text, start):
+        start = found.start()
+        end = start + MAX_STATEMENT
+        if end < len(text):
+            window = text[start:end]
+            ends = [found.end() for found in _SENTENCE_END.finditer(window)]
+            cut = ends[-1] if ends else max(window.rfind(" "), window.rfind("\n"))
+            end = start + cut if cut > 0 else end
+        yield start, end
+        start = end
+
+
+_CODE = re.compile(r"`[^`]*`")
+_BLANKS = re.compile(r"\[[^\[\]\s]+\s[^\[\]]*\]|<[^<>]*>")  # "[what is to be filled in]"
+_WORD = re.compile(
+    r"(?<![\w./\\-])[^\W\d_]{2,}(?![\w/\\]|\.\w)"
+    r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without blanks between words
+)
+_CALL = re.compile(r"[\w.]+\([^)]*\w=")
+
+
+def _words(text: str) -> int:
+    return len(_WORD.findall(_BLANKS.sub(" ", _CODE.sub(" ", text))))
+
+
+def _is_statement(text: str) -> bool:
+    """Tell whether a cleaned text says something in words, rather than names or leaves blanks."""
+    if "{{" in text or text.startswith("~~") or _CALL.match(text):
+        return False
+    return _words(text) >= MIN_WORDS
+
+
+# What a statement is, told by its form alone: the first rule that is found decides.
+_START = r"\A\W{0,9}"
+_LABELLED = _START + r"(?:[^\W\d]+ )?(?:"
+_END_OF_LABEL = r")\b[^.:]{0,30}:"
+_KINDS = tuple(
+    (name, re.compile(rule, re.IGNORECASE))
+    for name, rule in (
+        # a label that the author put in front
+        ("Decision", _LABELLED + r"decision|decided|choice|verdict|resolution" + _END_OF_LABEL),
+        (
+            "Critique",
+            _LABELLED + r"problems?|issues?|bugs?|gaps?|risks?|root cause|limitations?|concerns?"
+            r"|drift|anti-pattern|failure|symptom|blocker|defect|critique|cons?|warning|missing"
+            r"|weakness|friction|debt" + _END_OF_LABEL,
+        ),
+        (
+            "Proposal",
+            _LABELLED + r"proposals?|proposed|recommendations?|recommended|suggestions?|ideas?"
+            r"|option|hypothesis|alternatives?|next steps?" + _END_OF_LABEL,
+        ),
+        ("Proposal", _START + r"h\d+ ?:"),
+        (
+            "Directive",
+            _LABELLED + r"must|must not|should|rule|requirement|constraint|action" + _END_OF_LABEL,
+        ),
+        # a choice made
+        (
+            "Decision",
+            (
+                r"\b(?:decided|chose|chosen|opted|adopted|ratified|ruled out|we will"
+                r"|(?:was|were|is|are|been|operator|we)"
+                r" (?:approved|accepted|rejected|deferred|selected)"
+                r"|(?:approved|accepted|rejected|deferred) (?:by|because|in favou?r|as|to))\b"
+            ),
+        ),
+        # a report of what was done says no more than that
+        (
+            "Episteme",
+            _START + r"(?:added|fixed|created|updated|closed|implemented|completed|resolved|removed"
+            r"|verified|migrated|moved|renamed|replaced|extended|established|wrote|built|ran"
+            r"|documented|audited|captured|stored|refactored)\b",
+        ),
+        # what has to be done
+        (
+            "Directive",
+            (
+                r"\b(?:must|shall|should|mandatory|required|prohibited|forbidden|ha(?:s|ve) to"
+                r"|needs? to)\b|(?:\A|[.;:—]\s)\W{0,9}(?:never|always|do not|don't|avoid|ensure)\b"
+            ),
+        ),
+        (
+            "Directive",
+            _START + r"(?:step \d+: )?(?:add|use|run|create|update|verify|check|read|write|call"
+            r"|keep|set|remove|replace|define|move|rename|extend|implement|delete|include|return"
+            r"|parse|load|find|follow|apply|modify|confirm|identify|provide|generate|extract"
+            r"|validate|display|investigate|ask|track|treat|prefer|let|give|go|see|insert"
+            r"|configure|enable|disable|enforce|migrate|consolidate|integrate|spawn|assess|invoke"
+            r"|analy[sz]e|scan|show|grep|wire|make|(?:complete|close|start|stop|place|test|fix"
+            r"|change|store|query|document|review|search|design|audit|commit|list|log|report)"
+            r" (?:the|a|an|all|any|each|every|for|this|these|existing|new|if|that|whether))\b(?!:)",
+        ),
+        # what might be done
+        (
+            "Proposal",
+            (
+                r"\b(?:could|might|would|propos(?:e|es|ed|al|als)|recommend(?:s|ed|ation|ations)?"
+                r"|suggest(?:s|ed|ion|ions)?|consider|perhaps|maybe|plan to|want to|potentially"
+                r"|alternatively)\b|\?\Z"
+            ),
+        ),
+        # what is wrong
+        (
+            "Critique",
+            (
+                r"\b(?:fail(?:s|ed|ing|ure|ures)?|bugs?|broken?|breaks|missing|wrong|incorrect(?:ly)?"
+                r"|stale|lacks?|lacking|cannot|can't|does(?: not|n't)|did(?: not|n't)|isn't|aren't"
+                r"|wasn't|no longer|gaps?(?! analysis)|conflicts?|conflicting|problems?|problematic"
+                r"|risks?|risky|violat(?:es?|ed|ing|ions?)|inconsisten(?:t|tly|cy|cies)|bypass(?:es|ed)?"
+                r"|unused|dead|silent(?:ly)?|never|insufficient|bottlenecks?|debt|drift(?:s|ed)?"
+                r"|overhead|brittle|fragile|unclear|garbage|too \w+)\b"
+            ),
+        ),
+    )
+)
+
+
+def kind(text: str) -> str:
+    """Return a statement's type: Decision, Directive, Proposal, Critique or Episteme.
+
+    The names are those of HAIOS's concepts; Episteme, plain knowledge, is what remains.
+    """
+    return next((name for name, rule in _KINDS if rule.search(text)), "Episteme")
+
+
+_MASKED = re.compile(
+    r"`[^`]*`"  # code
+    r"|(?<![\w./\\:-])(?:[^\W\d_]|[_.:-])*[\d/\\][\w./\\:-]*"  # ids, numbers, dates, paths
+    r"|(?<![\w.-])[\w-]+(?:\.\w[\w-]*)+"  # file names
+)
+
+
+def form(text: str) -> str:
+    """Return what a statement shares with others of its template; linear in the text's length.
+
+    Ids, numbers, dates, code and paths become `#`, the rest lower case with single blanks:
+    `form(form(text)) == form(text)`.
+    """
+    return _MASKED.sub("#", one_line(text)).lower()
