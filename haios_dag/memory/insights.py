@@ -115,7 +115,8 @@ class Insights(Database):
             return [
                 Member(id_, leader, similarity)
                 for id_, similarity in self.connection.execute(
-                    "SELECT id, similarity FROM dag_items WHERE kind = ? AND leader = ?"
+                    "SELECT id, similarity FROM dag_items INDEXED BY dag_items_leader"
+                    " WHERE kind = ? AND leader = ?"
                     " AND state = 'live' ORDER BY id",
                     (kind, leader),
                 )

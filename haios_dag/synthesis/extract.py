@@ -26,6 +26,7 @@ _LONGEST = 320  # characters of a quoted sentence
 _FEWEST_WORDS = 6
 _SAME = 0.80  # two quoted sentences closer than this say the same
 _TITLE_LONGEST = 90
+_CHORE_COSTS = 0.2  # of a sentence's score
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`])|\n+")
 _CODE = re.compile(r"`[^`]*`")
@@ -36,6 +37,14 @@ _LABEL = re.compile(r"^(?:[A-Z][\w/-]*)(?: [\w/()&+-]+){0,3}:\s+")
 _STEP = re.compile(
     r"^(?:verify|assertions?|input|output|action|setup|expected?|spec_ref|test|step|files?|command|"
     r"run|usage|see|source|status|date|session|spawned|related|memory|note to self)\b[^.]{0,20}:",
+    re.IGNORECASE,
+)
+# A line of a task list or of a log of work: true of one day, and no statement to keep.
+_CHORE = re.compile(
+    r"^(?:add|creat|updat|remov|delet|implement|fix|mov|renam|run|read|grep|writ|wrote|test|verif|"
+    r"check|commit|extend|extract|refactor|install|execut|document|investigat|spawn|clos|complet|"
+    r"archiv|migrat|wir|replac|review|confirm|declar|modif|enhanc|diagnos|resolv|merg)"
+    r"(?:e|es|s|ed|ied|y|ing|ten)?\b|^@",
     re.IGNORECASE,
 )
 _GENERIC = re.compile(
@@ -49,14 +58,18 @@ _GENERIC = re.compile(
     r"current state|desired state|evidence|analysis|examples?|usage|testing|tests?(?: first)?|"
     r"acceptance criteria|definition of done|dod|hypothes[ie]s|success criteria|"
     r"verification|validation|pending(?: work)?|continuation instructions|action items|rationale|"
+    r"executive summary|problem discovered|what (?:was|is) this|tl;?dr|"
     r"(?:layer|step|phase|part|section|gate|option|test|task|hypothesis|finding|question|gap|"
     r"change|file|component|principle|appendix|cycle)\s*[\w.-]{0,4})$",
     re.IGNORECASE,
 )
-_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*)")
+_NUMBERING = re.compile(
+    r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*|\[[A-Z]?[\d.]+\]\s*)"
+)
 _KIND_OF_DOCUMENT = re.compile(
     r"^(?:session \d+\w*(?: checkpoint)?|checkpoint|implementation plan|plan|investigation|"
-    r"work item|adr(?:-\d+)?|handoff|report|observations)\s*[:\u2013\u2014-]\s*",
+    r"work item|adr(?:-\d+)?|(?:investigation )?handoff|report|observations?)"
+    r"\s*[:\u2013\u2014-]\s*",
     re.IGNORECASE,
 )
 
@@ -113,6 +126,8 @@ def extract(
     quotes = _choose([text for text, _ in sentences], [i for _, i in sentences], centroid, embed)
     if len(quotes) < 2:  # noqa: PLR2004
         return Refusal("the sources repeat one statement")
+    if all(_CHORE.match(quote) for quote in quotes):
+        return Refusal("the sources are lines of task lists")
     headings = [heading for i in kept for heading in members[i].headings]
     title = best_title(headings, centroid, embed) or shorten(quotes[0])
     return Extract(title, " ".join(quotes), round(float(nearness.mean()), 4))
@@ -184,6 +199,7 @@ def _choose(
     """Return up to three sentences, one a source, near the centroid and unlike each other."""
     vectors = embed(sentences)
     score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ _unit(vectors.mean(axis=0)))
+    score -= _CHORE_COSTS * np.array([bool(_CHORE.match(sentence)) for sentence in sentences])
     order = sorted(range(len(sentences)), key=lambda i: (-round(float(score[i]), 5), sentences[i]))
     chosen: list[int] = []
     for i in order:
