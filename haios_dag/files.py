@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -45,10 +45,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | None = None) -> None:
     """Replace a file with `data`, durably: readers see the old or the new content, never a mix.
 
-    The mode of an existing file is kept. Raise OSError, with the old content in place.
+    The mode of an existing file is kept. `just_before` runs when the new content is on the disk,
+    right before it takes the place of the old; what it raises leaves the old. Raise OSError,
+    with the old content in place.
     """
     ensure_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -61,6 +63,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if just_before:
+            just_before()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
