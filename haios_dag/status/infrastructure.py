@@ -1,0 +1,109 @@
+"""What a workspace offers its agents: commands, skills, agents and MCP servers."""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from haios_dag import front_matter
+from haios_dag.workspace import Workspace
+
+_HEAD = front_matter.MAX_CHARACTERS * 2  # bytes read of a file whose front matter names it
+_MCP_BYTES = 2**20
+_NAME_CHARACTERS = 200
+
+# `name: plain-word` as the first field and no second `name:` is what YAML would say too, fifty
+# times faster; anything else is left to YAML.
+_PLAIN = re.compile(rb"---[ \t]*\r?\nname: +([A-Za-z][A-Za-z0-9_-]{0,199})[ \t]*\r?\n")
+_AGAIN = re.compile(rb"^[\"'? ]*name", re.MULTILINE)
+_CLOSING = re.compile(rb"^---[ \t]*\r?$", re.MULTILINE)
+_NOT_TEXT = {b"true", b"false", b"yes", b"no", b"on", b"off", b"null", b"y", b"n"}
+
+
+def gather(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
+    """Return `commands`, `skills`, `agents` and `mcps`, and warnings for what cannot be read.
+
+    A folder or file that is not there offers nothing; a list that cannot be known is None.
+    `tools` of an MCP server is None: only the running server knows.
+    """
+    claude = workspace.root / ".claude"
+    warnings: list[str] = []
+
+    def known(path: Path, read: Callable[[Path], list[Any]]) -> list[Any] | None:
+        try:
+            return read(path)
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            warnings.append(f"{path} cannot be read, so the status cannot list it: {reason}")
+            return None
+
+    def named(paths: Iterable[Path]) -> list[Any]:
+        lists = [known(path, _name) for path in paths]
+        return sorted({name for names in lists if names for name in names})
+
+    found = {
+        "commands": known(claude / "commands", lambda folder: _commands(_markdown(folder))),
+        "skills": known(claude / "skills", lambda folder: named(_skills(folder))),
+        "agents": known(claude / "agents", lambda folder: named(_markdown(folder))),
+        "mcps": known(workspace.root / ".mcp.json", _servers),
+    }
+    return found, warnings
+
+
+def _markdown(folder: Path) -> list[Path]:
+    """Return the Markdown files directly in a folder, README aside, in the order of names."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_file()]
+    return [
+        folder / name
+        for name in sorted(names)
+        if name.endswith(".md") and name.lower() != "readme.md"
+    ]
+
+
+def _skills(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [folder / name / "SKILL.md" for name in sorted(entry.name for entry in entries
+                if entry.is_dir())]  # fmt: skip
+
+
+def _commands(paths: Iterable[Path]) -> list[str]:
+    """Return `/stem` of each; bytes of a file name that are no text are shown as U+FFFD."""
+    return [f"/{os.fsencode(path.stem).decode('utf-8', 'replace')}" for path in paths]
+
+
+def _name(path: Path) -> list[str]:
+    """Return the `name` in a file's front matter as a list of one, or []; raise as `_bytes`."""
+    head = _bytes(path, _HEAD)
+    plain = _PLAIN.match(head)
+    if plain and plain[1].lower() not in _NOT_TEXT:
+        closing = _CLOSING.search(head, plain.end())
+        if closing and not _AGAIN.search(head, plain.end(), closing.start()):
+            return [plain[1].decode()]
+    name = front_matter.split(head.decode("utf-8", "replace")).fields.get("name")
+    return [name] if isinstance(name, str) and 0 < len(name) <= _NAME_CHARACTERS else []
+
+
+def _servers(path: Path) -> list[dict[str, Any]]:
+    """Return the MCP servers of a `.mcp.json`; raise OSError or ValueError."""
+    data = _bytes(path, _MCP_BYTES + 1)
+    if len(data) > _MCP_BYTES:
+        raise ValueError("it is longer than 1 MB")
+    content = json.loads(data)
+    servers = content.get("mcpServers", {}) if isinstance(content, dict) else None
+    if not isinstance(servers, dict):
+        raise ValueError("it has no object mcpServers")  # noqa: TRY004 - data, not a program error
+    return [{"name": name, "tools": None} for name in sorted(servers)]
+
+
+def _bytes(path: Path, limit: int) -> bytes:
+    """Return at most so many bytes of a file; raise OSError, or ValueError for a pipe or such."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a file")
+    with path.open("rb") as file:
+        return file.read(limit)
