@@ -23,7 +23,7 @@ from doit.exceptions import TaskError, TaskFailed
 
 from haios_dag import __version__, clock, events, files, pulse, status
 from haios_dag.counts import Counts
-from haios_dag.errors import EventError, HaiosError, LockedError
+from haios_dag.errors import EventError, HaiosError, LockedError, MemoryUnavailableError
 from haios_dag.text import printable
 from haios_dag.workspace import Workspace
 
@@ -55,7 +55,11 @@ class _Status:
         self._beat = beat
 
     def run(self, workspace: Workspace, beat: str | None, counts: Counts) -> None:
-        memory = pulse.memory(workspace)
+        try:
+            memory = pulse.memory(workspace)
+        except MemoryUnavailableError as error:
+            memory = None
+            counts.warn([str(error)])
         facts = pulse.facts(workspace, beat, self._beat.started, self._beat.steps)
         counts.warn(status.write(workspace, memory=memory, pulse=facts))
 

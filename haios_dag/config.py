@@ -75,8 +75,9 @@ def load(path: Path) -> Config:
 
     def section(name: str) -> dict[str, Any]:
         rules = schema.load("config")["properties"][name]["properties"]
-        defaults: dict[str, Any] = {key: rule["default"] for key, rule in rules.items()}
-        return defaults | given.get(name, {})
+        values: dict[str, Any] = {key: rule["default"] for key, rule in rules.items()}
+        values.update(given.get(name, {}))
+        return values
 
     return Config(
         ingest=Ingest(**section("ingest")),

@@ -1,0 +1,50 @@
+"""Run the commands that the README shows, each in a fresh clone, and compare what they print.
+
+A command is a `sh` block of one line; the `text` block behind it is its output. Numbers and times
+differ from machine to machine: digits compare equal to digits, and a line `…` stands for any lines.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+_BLOCKS = re.compile(r"```sh\n([^\n]+)\n```\n(?:(?!```).)*?```text\n(.*?)```", re.DOTALL)
+
+
+def same(shown: str, printed: str) -> bool:
+    """Tell whether every shown line was printed, in this order."""
+
+    def mask(text: str) -> list[str]:
+        masked = re.sub(r"[0-9a-f]{8}\b|\d[\d,.]*", "#", text)
+        return [re.sub(r"\s+|\.{3,}", " ", line).strip() for line in masked.splitlines() if line.strip()]
+
+    lines = iter(mask(printed))
+    return all(line == "…" or line in lines for line in mask(shown))
+
+
+def main(repository: Path, folder: Path) -> None:
+    """Run every command of the repository's README in clones below `folder`."""
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    found = _BLOCKS.findall(readme)
+    if len(found) != 2:  # noqa: PLR2004 - one makes a beat, one runs the tests
+        sys.exit(f"the README shows {len(found)} commands with their output, not 2")
+    for number, (command, shown) in enumerate(found):
+        clone = folder / f"readme-{number}" / "main"
+        subprocess.run(["git", "clone", "-q", str(repository), str(clone)], check=True)
+        shared = repository.parent / "shared"
+        if shared.is_dir():
+            (clone.parent / "shared").symlink_to(shared)
+        print(f"$ {command}", flush=True)
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=clone, capture_output=True, text=True, check=False
+        )
+        print(done.stdout, done.stderr, sep="", flush=True)
+        if done.returncode:
+            sys.exit(f"exit code {done.returncode}")
+        if not same(shown, done.stdout):
+            sys.exit(f"the README shows another output:\n{shown}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,99 @@
+"""The structure that the package promises, read from its own source."""
+
+import ast
+from pathlib import Path
+
+import haios_dag
+
+PACKAGE = Path(haios_dag.__file__).parent
+
+# From the ground up; a module imports from its own group or from those above it in this list.
+GROUPS = [
+    {"errors", "clock", "files", "text", "counts", "progress"},
+    {"schema", "config", "workspace", "front_matter", "statements"},
+    {"documents", "traces", "events", "init"},
+    {"memory"},
+    {"embedding", "ingest"},
+    {"synthesis", "status"},
+    {"pulse"},
+    {"beat", "commands"},
+    {"__main__"},
+]
+SQL = {"memory"}
+
+
+def modules() -> list[Path]:
+    """Return every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def group(module: str) -> int:
+    """Return the level of a top-level name of the package."""
+    return next(level for level, names in enumerate(GROUPS) if module in names)
+
+
+def imported(path: Path) -> set[str]:
+    """Return the names directly below `haios_dag` that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "haios_dag":
+            found |= {alias.name for alias in node.names if not alias.name.startswith("__")}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("haios_dag."):
+            found.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("haios_dag.")}
+    return found
+
+
+def test_imports_point_one_way() -> None:
+    """No module imports from a group that stands above its own."""
+    wrong = []
+    for path in modules():
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if own in {"__init__", "dodo"}:
+            continue
+        wrong += [f"{own} imports {other}" for other in imported(path) if group(other) > group(own)]
+    assert not wrong
+
+
+def test_modules_are_short() -> None:
+    """No module has more than 400 lines."""
+    long = {
+        path.name: lines
+        for path in modules()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long
+
+
+def test_sql_stands_in_one_place() -> None:
+    """Only the memory package talks to sqlite3."""
+    assert {
+        path.relative_to(PACKAGE).parts[0]
+        for path in modules()
+        if "sqlite3" in path.read_text(encoding="utf-8").replace("sqlite3's", "")
+        and any(
+            isinstance(node, ast.Import) and any(a.name == "sqlite3" for a in node.names)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+    } == SQL
+
+
+def test_no_shell() -> None:
+    """Nothing in the package or the graph starts a shell."""
+    for path in [*modules(), PACKAGE.parent / "dodo.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                raise AssertionError(path)
+            if isinstance(node, ast.Attribute):
+                assert (getattr(node.value, "id", ""), node.attr) != ("os", "system"), path
+
+
+def test_the_wall_clock_is_read_in_one_place() -> None:
+    """Only the clock module asks for the time of day."""
+    for path in modules():
+        if path.name == "clock.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}:
+                assert getattr(node.value, "id", "") == "clock", path
