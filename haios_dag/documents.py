@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "Statement", "form", "parse"]
 
-MAX_LINES = 50_000  # block structure costs some kilobytes of memory a line
-MAX_NESTING = 12  # six lists inside each other
+MAX_LINES = 20_000  # a line can cost 20 KB of memory; the longest real document has 2,492
+MAX_NESTING = 20  # nine lists inside each other; the parser recurses
 MAX_HEADING = 200  # characters
 MAX_REPLACED = 0.1  # share of characters; above it the bytes are in another encoding
 
@@ -41,7 +41,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What `parse` read. `warnings` are phrases without the path; the caller knows it."""
+    """What `parse` read.
+
+    `title` is the field `title`, else the first first-level heading, else "". `warnings` are
+    phrases without the path; the caller knows it.
+    """
 
     title: str
     fields: dict[str, Any]
@@ -65,8 +69,9 @@ def parse(data: bytes) -> Document:
     given = head.fields.get("title")
     title = one_line(given) if isinstance(given, str) else ""
     statements: list[Statement] = []
-    for path, raw, line in _paragraphs(head.body):
-        title = title or next(iter(path), "")
+    for level, path, raw, line in _paragraphs(head, warnings):
+        if level == 1:
+            title = title or path[0]
         heading = " > ".join(filter(None, path))
         for block, offset in _blocks(raw):
             first = head.first_line + line + offset
@@ -101,6 +106,7 @@ def _decode(data: bytes) -> tuple[str, list[str]]:
 
 # --- blocks ----------------------------------------------------------------------------------
 
+_NESTING = ("list_item_open", "blockquote_open")
 _STAMP = re.compile(r"(?:generated|System Auto)\b[^:]*:")  # HAIOS's comment lines, not headings
 
 
@@ -116,24 +122,30 @@ def _markdown() -> "MarkdownIt":
     return MarkdownIt("commonmark", options).disable(["inline", "reference"])
 
 
-def _paragraphs(body: str) -> Iterator[tuple[list[str], str, int]]:
-    """Yield (heading path, raw text, 0-based line) of every paragraph, list items' included.
+def _paragraphs(
+    head: front_matter.FrontMatter, warnings: list[str]
+) -> Iterator[tuple[int, list[str], str, int]]:
+    """Yield (0, heading path, raw text, 0-based line) of every paragraph, list items' included.
 
-    A heading itself comes with "" for its text.
+    A heading comes too, with its level for 0 and no text. The parser skips what follows a block
+    that is nested too deeply, which becomes a warning.
     """
     levels: list[int] = []
     path: list[str] = []
     previous = None
-    for token in _markdown().parse(body):
+    for token in _markdown().parse(head.body):
+        if token.level == MAX_NESTING - 1 and token.type in _NESTING and token.map:
+            line = head.first_line + token.map[0]
+            warnings.append(f"line {line}: nested too deeply; the text from here on is not read")
         if token.type == "inline" and previous is not None and token.map:
             if previous.type == "paragraph_open":
-                yield path, token.content, token.map[0]
+                yield 0, path, token.content, token.map[0]
             elif previous.level == 0 and not _STAMP.match(token.content):
                 level = int(previous.tag[1:])
                 keep = sum(other < level for other in levels)
                 levels = [*levels[:keep], level]
                 path = [*path[:keep], one_line(clean(token.content))[:MAX_HEADING]]
-                yield path, "", token.map[0]
+                yield level, path, "", token.map[0]
         previous = token
 
 

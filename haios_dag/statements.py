@@ -152,7 +152,8 @@ _KINDS = tuple(
             _LABELLED + r"proposals?|proposed|recommendations?|recommended|suggestions?|ideas?"
             r"|option|hypothesis|alternatives?|next steps?" + _END_OF_LABEL,
         ),
-        ("Proposal", _START + r"h\d+ ?:"),
+        # a hypothesis or a question is put forward, not known
+        ("Proposal", _START + r"h\d+ ?:|\?\Z"),
         (
             "Directive",
             _LABELLED + r"must|must not|should|rule|requirement|constraint|action" + _END_OF_LABEL,
@@ -189,7 +190,7 @@ _KINDS = tuple(
             r"|parse|load|find|follow|apply|modify|confirm|identify|provide|generate|extract"
             r"|validate|display|investigate|ask|track|treat|prefer|let|give|go|see|insert"
             r"|configure|enable|disable|enforce|migrate|consolidate|integrate|spawn|assess|invoke"
-            r"|analy[sz]e|scan|show|grep|wire|make|(?:complete|close|start|stop|place|test|fix"
+            r"|analy[sz]e|clarify|scan|show|grep|wire|make|(?:complete|close|start|stop|place|test|fix"
             r"|change|store|query|document|review|search|design|audit|commit|list|log|report)"
             r" (?:the|a|an|all|any|each|every|for|this|these|existing|new|if|that|whether))\b(?!:)",
         ),
@@ -199,14 +200,15 @@ _KINDS = tuple(
             (
                 r"\b(?:could|might|would|propos(?:e|es|ed|al|als)|recommend(?:s|ed|ation|ations)?"
                 r"|suggest(?:s|ed|ion|ions)?|consider|perhaps|maybe|plan to|want to|potentially"
-                r"|alternatively)\b|\?\Z"
+                r"|alternatively)\b"
             ),
         ),
         # what is wrong
         (
             "Critique",
             (
-                r"\b(?:fail(?:s|ed|ing|ure|ures)?|bugs?|broken?|breaks|missing|wrong|incorrect(?:ly)?"
+                r"\b(?<!\bno )(?<!\b0 )(?<!zero )(?:fail(?:s|ed|ing|ure|ures)?|bugs?|broken?|breaks"
+                r"|missing|wrong|incorrect(?:ly)?"
                 r"|stale|lacks?|lacking|cannot|can't|does(?: not|n't)|did(?: not|n't)|isn't|aren't"
                 r"|wasn't|no longer|gaps?(?! analysis)|conflicts?|conflicting|problems?|problematic"
                 r"|risks?|risky|violat(?:es?|ed|ing|ions?)|inconsisten(?:t|tly|cy|cies)|bypass(?:es|ed)?"
