@@ -48,7 +48,7 @@ DEFAULT = Space(
     dimensions=_DENSE + _HASHED,
     cluster=0.58,
     duplicate=0.92,
-    bridge=0.62,
+    bridge=0.54,
 )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from haios_dag import clock
-from haios_dag.documents import Statement, form
+from haios_dag.documents import Statement
+from haios_dag.statements import form
 from haios_dag.memory.database import TRACE_TEXT, Database, meaning, text_hash
 from haios_dag.traces import Trace
 

@@ -127,7 +127,11 @@ class Bridging:
         if not said or not done:
             return None
         vectors = space.embed([said[0], *done])
-        nearest = done[int(np.argmax(vectors[1:] @ vectors[0]))]
+        cosines = vectors[1:] @ vectors[0]
+        cosines[cosines >= extract.SAME] = -1  # the trace only repeats it
+        if cosines.max() < 0:
+            return None
+        nearest = done[int(np.argmax(cosines))]
         where = self.store.trace_title(pair.trace)
         title = extract.clean_title(where) or extract.shorten(where)
         return f"[{title}] {said[0]} In practice: {nearest}"

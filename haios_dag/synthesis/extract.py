@@ -24,7 +24,7 @@ SENTENCES = 3  # quoted at most
 CONSIDERED = 40  # members looked at for quotes: the nearest to the centroid
 _LONGEST = 320  # characters of a quoted sentence
 _FEWEST_WORDS = 6
-_SAME = 0.80  # two quoted sentences closer than this say the same
+SAME = 0.80  # two quoted sentences closer than this say the same
 _TITLE_LONGEST = 90
 _CHORE_COSTS = 0.2  # of a sentence's score
 
@@ -204,7 +204,7 @@ def _choose(
     chosen: list[int] = []
     for i in order:
         fresh = all(sources[i] != sources[j] for j in chosen) and all(
-            float(vectors[i] @ vectors[j]) < _SAME for j in chosen
+            float(vectors[i] @ vectors[j]) < SAME for j in chosen
         )
         if fresh:
             chosen.append(i)
