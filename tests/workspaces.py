@@ -42,7 +42,9 @@ def make(root: Path, documents: int = 3) -> Path:
         parts = [f"# Notes of week {number}"]
         for theme, sentences in THEMES.items():
             parts += [f"## What we learned about {theme} this time", sentences[number % 3]]
-        parts.append(f"Only document number {number} says anything about fruit of kind {number * 7}.")
+        parts.append(
+            f"Only document number {number} says anything about fruit of kind {number * 7}."
+        )
         (docs / f"week-{number}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     (docs / "checkpoint.md").write_text(CHECKPOINT, encoding="utf-8")
     return root
@@ -75,10 +77,9 @@ def doit(
     *words: str,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    user: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `doit -f ROOT/dodo.py WORDS` as a process of its own and wait for it."""
-    return run(command(root, *words), env=env, cwd=cwd or root.parent, user=user)
+    return run(command(root, *words), env=env, cwd=cwd or root.parent)
 
 
 def run(
@@ -86,11 +87,10 @@ def run(
     *,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    user: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line and wait for it."""
     return subprocess.run(
-        words, capture_output=True, text=True, check=False, cwd=cwd, env=environment(env), user=user
+        words, capture_output=True, text=True, check=False, cwd=cwd, env=environment(env)
     )
 
 
