@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from haios_dag import front_matter
 from haios_dag.errors import DocumentError
-from haios_dag.statements import clean, extract, form, kind, one_line, printable
+from haios_dag.statements import clean, extract, form, kind, one_line, without_controls
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -85,7 +85,7 @@ def parse(data: bytes) -> Document:
 
 
 def _decode(data: bytes) -> tuple[str, list[str]]:
-    """Return the printable text of a document and the warnings; raise DocumentError."""
+    """Return the text of a document without controls and the warnings; raise DocumentError."""
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     encoding, name = ("utf-16", "UTF-16") if wide else ("utf-8", "UTF-8")
     if not wide and (offset := data.find(b"\0")) >= 0:
@@ -101,7 +101,7 @@ def _decode(data: bytes) -> tuple[str, list[str]]:
         warnings.append(f"{replaced} bytes are not {name}, the first at offset {error.start}")
     if (offset := text.find("\0")) >= 0:
         raise DocumentError(f"it is not text: NUL at character {offset}")
-    return printable(front_matter.normal_lines(text)), warnings
+    return without_controls(front_matter.normal_lines(text)), warnings
 
 
 # --- blocks ----------------------------------------------------------------------------------

@@ -15,22 +15,26 @@ _UNPRINTABLE = re.compile(
 )
 
 
-def printable(text: str) -> str:
+def without_controls(text: str) -> str:
     """Return text with a blank for every control (but tab and LF) and every lone surrogate."""
     return _UNPRINTABLE.sub(" ", text)
 
 
 def one_line(text: str) -> str:
-    """Return printable text on one line, with single blanks."""
-    return " ".join(printable(text).split())
+    """Return text without controls on one line, with single blanks."""
+    return " ".join(without_controls(text).split())
 
 
 # Every pattern that looks for marks steps over code spans by matching them first.
-_CHECKBOX = re.compile(r"\s*\[[ xX~/-]\][ \t]+")
-_COMMENT = re.compile(r"`[^`]*`|<!--.*?-->|<br[ \t]*/?>", re.DOTALL)
+_CHECKBOX = re.compile(r"\A(\s*)\[[ xX~/-]\][ \t]+")
+_COMMENT = re.compile(r"`[^`]*`|<!--.*?(?:-->|\Z)|<br[ \t]*/?>", re.DOTALL)
 _LINK = re.compile(r"`[^`]*`|(!?)\[([^\[\]]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
+# Stricter than CommonMark: a lone star at a glob, as in *.md and INV-*, stays.
 _STARS = re.compile(
-    r"`[^`]*`|(?<![\w*\\])(\*{1,3})(?=[^\s*])((?:[^*`]|`[^`]*`)*)(?<=[^\s*])\1(?![\w*])"
+    r"`[^`]*`|(?<![\w*\\.-])(?:"
+    r"(\*\*\*?)(?=[^\s*,;)\]/])((?:[^*`]|`[^`]*`)*)(?<=[^\s*])\1"
+    r"|\*(?=[^\s*.,;:)\]/])((?:[^*`]|`[^`]*`)*)(?<=[^\s*/(-])\*"
+    r")(?![\w*])"
 )
 _UNDERSCORES = re.compile(r"`[^`]*`|(?<![\w\\])(_{1,2})([^\s_`][^_`]*)(?<=[^\s_])\1(?!\w)")
 
@@ -41,10 +45,9 @@ def clean(raw: str) -> str:
     Links become their text, images and comments go, emphasis and check boxes lose their marks.
     Code spans stay as written, and so does every number, name and negation.
     """
-    text = _CHECKBOX.sub("", raw, count=1) if "[" in raw else raw
+    text = _CHECKBOX.sub(r"\1", raw) if "[" in raw else raw
     if "<" in text:
-        end = text.rfind(">") + 1  # behind it no match could end
-        text = _COMMENT.sub(_blank, text[:end]) + text[end:]
+        text = _COMMENT.sub(_blank, text)
     if "](" in text:
         text = _LINK.sub(_link_text, text)
     for _ in range(3):  # emphasis inside emphasis
@@ -57,15 +60,19 @@ def clean(raw: str) -> str:
 
 
 def _blank(found: re.Match[str]) -> str:
-    return found[0] if found[0][0] == "`" else " " + "\n" * found[0].count("\n")
+    if found[0][0] == "`" or found[0][-1] != ">":  # code, or a comment that never ends
+        return found[0]
+    return " " + "\n" * found[0].count("\n")
 
 
 def _link_text(found: re.Match[str]) -> str:
-    return found[0] if found[1] is None else "" if found[1] else found[2]
+    if found[1] is None:
+        return found[0]
+    return "\n" * found[2].count("\n") if found[1] else found[2]
 
 
 def _emphasized(found: re.Match[str]) -> str:
-    return found[0] if found[1] is None else found[2]
+    return found[2] or found[3] or found[0]
 
 
 def _underscored(found: re.Match[str]) -> str:
@@ -118,6 +125,7 @@ _WORD = re.compile(
     r"(?<![\w./\\-])[^\W\d_]{2,}(?![\w/\\]|\.\w)"
     r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without blanks between words
 )
+_LETTER = re.compile(r"\w")
 _CALL = re.compile(r"[\w.]+\([^)]*\w=")
 
 
@@ -126,10 +134,15 @@ def _words(text: str) -> int:
 
 
 def _is_statement(text: str) -> bool:
-    """Tell whether a cleaned text says something in words, rather than names or leaves blanks."""
+    """Tell whether a cleaned text says something in words.
+
+    It does not when it is struck through, a template's placeholder, or code that nobody fenced.
+    """
+    text = text.lstrip()
     if "{{" in text or text.startswith("~~") or _CALL.match(text):
         return False
-    return _words(text) >= MIN_WORDS
+    first_line = text.split("\n", 1)[0]
+    return bool(_LETTER.search(first_line)) and _words(text) >= MIN_WORDS
 
 
 # What a statement is, told by its form alone: the first rule that is found decides.

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from haios_dag import clock, schema
 from haios_dag.documents import Document, Statement
-from haios_dag.statements import one_line, printable
+from haios_dag.statements import one_line, without_controls
 
 Outcome = Literal["success", "partial_success", "failure"]
 
@@ -220,19 +220,17 @@ def from_lines(data: bytes) -> tuple[list[Trace], list[str]]:
     problems: list[str] = []
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            value = _loads(line)
-        except (ValueError, RecursionError) as error:
+            if line.strip():
+                trace = _from_value(_loads(line))
+                found[trace.key] = trace
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
             if number < len(lines):
                 problems.append(f"line {number}: not JSON: {error}")
-            continue
-        if wrong := _problems(value):
-            problems.append(f"line {number}: {printable('; '.join(wrong[:3]))}")
-            continue
-        trace = _from_value(value)
-        found[trace.key] = trace
+        except ValueError as error:
+            problems.append(f"line {number}: {without_controls(str(error))}")
+        except RecursionError:
+            problems.append(f"line {number}: nested too deeply")
     return list(found.values()), problems
 
 
@@ -255,24 +253,24 @@ def _loads(line: bytes) -> object:
     return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=unique)
 
 
-def _problems(value: object) -> list[str]:
-    found = schema.problems("trace", value)
-    if not found and isinstance(value, dict):
-        timestamp = value.get("timestamp")
-        if timestamp is not None and _utc(timestamp) is None:
-            found = [f"timestamp: {timestamp!r} is not a date and time that exists"]
-    return found
-
-
-def _from_value(value: Any) -> Trace:  # noqa: ANN401 - the schema has been checked
-    """Return the trace of a valid line."""
+def _from_value(value: Any) -> Trace:  # noqa: ANN401 - the schema says what it is
+    """Return the trace of a parsed line; raise ValueError when it is not a valid one."""
+    if problems := schema.problems("trace", value):
+        raise ValueError("; ".join(problems[:3]))
 
     def text(name: str) -> str:
-        return printable(value.get(name) or "").strip()
+        return without_controls(value.get(name) or "").strip()
 
+    given = value.get("timestamp")
+    timestamp = _utc(given)
+    if given is not None and timestamp is None:
+        raise ValueError(f"timestamp: {given} does not exist")
+    if not (text("query") and text("approach_taken")):
+        raise ValueError("query and approach_taken must say something")
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    key = value.get("id", hashlib.sha256(canonical.encode("ascii")).hexdigest())
     return Trace(
-        key=str(value.get("id") or hashlib.sha256(canonical.encode("ascii")).hexdigest()),
+        key=without_controls(str(key)),
         query=text("query"),
         approach_taken=text("approach_taken"),
         outcome=cast("Outcome", value["outcome"]),
@@ -280,5 +278,5 @@ def _from_value(value: Any) -> Trace:  # noqa: ANN401 - the schema has been chec
         strategy_title=text("strategy_title"),
         strategy_description=text("strategy_description"),
         strategy_content=text("strategy_content"),
-        timestamp=_utc(value.get("timestamp")),
+        timestamp=timestamp,
     )
