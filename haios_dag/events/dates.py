@@ -11,7 +11,7 @@ _PART = (
     r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*"
     r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:eeks?)?)"
 )
-_SPAN = re.compile(rf"(?:{_PART}[\s,]*)+(?:ago)?", re.IGNORECASE)
+_SPAN = re.compile(rf"-?(?:{_PART}[\s,]*)+(?:ago)?", re.IGNORECASE)
 _FORMS = (
     "write a date such as 2026-01-31, '31 Jan 14:00' or monday; now, today or yesterday; "
     "or a span back such as 30m, 2h, 3d, 2w or '2 hours ago'"

@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 LONGEST = 1 << 20
 """Bytes of the longest line that is written or read."""
@@ -208,14 +208,11 @@ class Parser:
 
 
 def _deep(value: object) -> bool:
-    """Tell whether a JSON value has more than DEEPEST levels."""
-    layer = [value]
-    for _ in range(DEEPEST + 1):
+    """Tell whether a JSON object or array has more than DEEPEST levels."""
+    level = [value]
+    for _ in range(DEEPEST):
         inner: list[object] = []
-        for item in layer:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        layer = inner
-    return bool(layer)
+        for item in level:
+            inner.extend(item.values() if isinstance(item, dict) else cast("list[Any]", item))
+        level = [item for item in inner if isinstance(item, dict | list)]
+    return bool(level)

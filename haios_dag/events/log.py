@@ -50,7 +50,7 @@ def append(workspace: "Workspace", event: dict[str, Any]) -> None:
 
 def read(workspace: "Workspace") -> Iterator[Entry]:
     """Return every line of the log, first to last; none when there is no log. Raise EventError."""
-    return _read(workspace, lines.forward)
+    return _read(workspace.events, lines.forward)
 
 
 def read_back(workspace: "Workspace") -> Iterator[Entry]:
@@ -58,7 +58,7 @@ def read_back(workspace: "Workspace") -> Iterator[Entry]:
 
     Raise EventError.
     """
-    return _read(workspace, lines.backward)
+    return _read(workspace.events, lines.backward)
 
 
 def recent(workspace: "Workspace", kind: str, count: int) -> list[Entry]:
@@ -69,20 +69,23 @@ def recent(workspace: "Workspace", kind: str, count: int) -> list[Entry]:
     """
     # A line in UTF-16 or with an escaped letter may hold the type without holding its bytes.
     marks = (kind.encode(), b"\0", b"\\u00")
-    near = _read(workspace, functools.partial(lines.backward, marks=marks, within=_RECENT))
+    near = _read(workspace.events, functools.partial(lines.backward, marks=marks, within=_RECENT))
     found = (e for e in near if e.event is not None and e.event.get("type") == kind)
     return list(itertools.islice(found, count))[::-1]
 
 
 def has_beat(workspace: "Workspace", beat: str) -> bool:
-    """Tell whether the log holds the heartbeat with this id. Raise EventError."""
-    marks = (json.dumps(beat).encode(),)
-    found = _read(workspace, functools.partial(lines.backward, marks=marks))
+    """Tell whether the log, or its newest archive, holds the heartbeat with this id.
+
+    The archive counts because the log may have been archived since. Raise EventError.
+    """
+    back = functools.partial(lines.backward, marks=(json.dumps(beat).encode(),))
     return any(
         entry.event is not None
         and entry.event.get("type") == "heartbeat"
         and entry.event.get("beat") == beat
-        for entry in found
+        for path in (workspace.events, *archives(workspace)[-1:])
+        for entry in _read(path, back)
     )
 
 
@@ -99,7 +102,7 @@ def archives(workspace: "Workspace") -> list[Path]:
 
 
 def clear(workspace: "Workspace") -> Path | None:
-    """Move the log to the next archive, `<log>.NNNN.jsonl`, and return its path.
+    """Move the log to the next archive, `haios-events.NNNN.jsonl`, and return its path.
 
     Return None when there is nothing to archive. Nothing is overwritten. Raise EventError.
     """
@@ -131,11 +134,12 @@ def _line(event: dict[str, Any]) -> bytes:
     entry = lines.Parser().parse(line)
     if entry.problem:
         raise EventError(f"the event is refused: {entry.problem}")
+    written = entry.event or {}
     try:
-        schema.validate("event", entry.event)
-        kind = f"event-{event['type']}"  # the envelope has proved it to be a plain word
+        schema.validate("event", written)
+        kind = f"event-{written['type']}"  # the envelope has proved it to be a plain word
         if schema.resource(f"schemas/{kind}.schema.json").exists():
-            schema.validate(kind, entry.event)
+            schema.validate(kind, written)
     except InvalidError as error:
         raise EventError(f"the event is refused: {error}") from None
     if entry.odd:
@@ -182,11 +186,8 @@ def _last_line(file: IO[bytes]) -> int:
     return 0
 
 
-def _read(
-    workspace: "Workspace", entries: Callable[[IO[bytes]], Iterator[Entry]]
-) -> Iterator[Entry]:
-    """Return the entries of the log, none when there is no log; raise EventError."""
-    path = workspace.events
+def _read(path: Path, entries: Callable[[IO[bytes]], Iterator[Entry]]) -> Iterator[Entry]:
+    """Return the entries of a log, none when there is no such file; raise EventError."""
     try:
         with path.open("rb") as file:
             yield from entries(file)
@@ -213,14 +214,9 @@ def _reserve(workspace: "Workspace") -> Path:
     log = workspace.events
     taken = archives(workspace)
     number = int(taken[-1].stem.rpartition(".")[2]) if taken else 0
-    while True:
-        number += 1
-        archive = log.with_name(f"{log.stem}.{number:04d}{log.suffix}")
-        try:
-            os.close(files.open_private(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            continue
-        return archive
+    archive = log.with_name(f"{log.stem}.{number + 1:04d}{log.suffix}")
+    os.close(files.open_private(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    return archive
 
 
 def _failure(what: str, path: Path, error: OSError) -> EventError:

@@ -12,6 +12,7 @@ from haios_dag import clock
 from haios_dag.errors import EventError
 from haios_dag.events import dates, log
 from haios_dag.events.lines import Entry
+from haios_dag.text import printable
 
 if TYPE_CHECKING:
     from haios_dag.workspace import Workspace
@@ -95,7 +96,7 @@ def stats(workspace: "Workspace") -> None:
     said = [f"{kinds.total()} events" if kinds else "no events yet"]
     if first and last:
         said[0] += f", from {_local(first)} to {_local(last)}"
-    said += [f"  {number:>8}  {kind}" for kind, number in kinds.most_common(_MOST_TYPES)]
+    said += [f"  {number:>8}  {kind}" for kind, number in _ranked(kinds)[:_MOST_TYPES]]
     if len(kinds) > _MOST_TYPES:
         said.append(f"  and {len(kinds) - _MOST_TYPES} further types")
     if outcomes:
@@ -108,7 +109,7 @@ def stats(workspace: "Workspace") -> None:
 def clear_log(workspace: "Workspace") -> None:
     """Archive the log and print where it is now. Raise EventError."""
     archive = log.clear(workspace)
-    _print([f"archived as {clean(str(archive))}" if archive else "no events yet"])
+    _print([f"archived as {printable(str(archive))}" if archive else "no events yet"])
 
 
 def line(entry: Entry) -> str:
@@ -119,15 +120,6 @@ def line(entry: Entry) -> str:
     beat = event.get("type") == "heartbeat" and isinstance(steps, dict)
     facts = _beat(event, steps) if beat and isinstance(steps, dict) else _values(event)
     return f"{when:19}  {_kind(event)}  {facts}".rstrip()
-
-
-def clean(text: str) -> str:
-    """Return text that is safe on a terminal: what does not print is written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
 
 
 def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
@@ -168,7 +160,7 @@ def _kind(event: dict[str, Any]) -> str:
 def _short(value: object, longest: int = _LONGEST_VALUE) -> str:
     """Return a value as it can be shown: on one line, printable, not too long."""
     text = value if isinstance(value, str) else json_format.dumps(value, ensure_ascii=False)
-    return clean(text if len(text) <= longest else text[: longest - 3] + "...")
+    return printable(text if len(text) <= longest else text[: longest - 3] + "...")
 
 
 def _raw(entry: Entry) -> str:
@@ -183,7 +175,12 @@ def _local(instant: datetime) -> str:
 
 def _counts(counter: Counter[str]) -> str:
     """Return counts as `3 ok, 1 failed`."""
-    return ", ".join(f"{number} {name}" for name, number in counter.most_common())
+    return ", ".join(f"{number} {name}" for name, number in _ranked(counter))
+
+
+def _ranked(counter: Counter[str]) -> list[tuple[str, int]]:
+    """Return counts, the highest first, equal ones by name."""
+    return sorted(counter.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _remark(remarks: list[str], unread: Counter[str], *, json: bool) -> None:

@@ -1,0 +1,37 @@
+"""Events and logs for tests."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from haios_dag import schema
+
+Event = dict[str, Any]
+
+TS = "2026-01-31T12:00:00.000+00:00"
+# The beginning of programs whose first argument is a workspace
+OPEN = """
+import sys
+from pathlib import Path
+from haios_dag import events
+from haios_dag.errors import EventError
+from haios_dag.workspace import Workspace
+workspace = Workspace(Path(sys.argv[1]))
+"""
+
+
+def simple(number: int, writer: str = "test") -> Event:
+    """Return a valid event."""
+    return {"ts": TS, "type": "session", "writer": writer, "number": number}
+
+
+def heartbeat(**changes: object) -> Event:
+    """Return a valid heartbeat with some keys changed."""
+    example: Event = copy.deepcopy(schema.load("event-heartbeat")["examples"][0])
+    return example | changes
+
+
+def numbers(path: Path) -> list[int]:
+    """Return the numbers of the events in a log, of which every line must be whole."""
+    return [json.loads(line)["number"] for line in path.read_bytes().splitlines()]
