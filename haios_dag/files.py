@@ -22,8 +22,11 @@ PRIVATE = 0o600
 
 
 def ensure_folder(folder: Path) -> None:
-    """Make a private folder and its parents when missing; raise OSError where that fails."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a private folder and its parents, durably, when missing; OSError where that fails."""
+    if not folder.is_dir():
+        ensure_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def open_private(path: Path, flags: int) -> int:

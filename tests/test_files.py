@@ -58,13 +58,13 @@ class TestWriteAtomic:
         program = (
             "import os, sys; from pathlib import Path; from haios_dag import files\n"
             "os.umask(0); root = Path(sys.argv[1])\n"
-            "files.write_atomic(root / 'folder' / 'a', b'x')\n"
-            "files.append_durable(root / 'folder' / 'b', b'x')\n"
-            "files.lock(root / 'folder' / 'c', wait=False).close()"
+            "files.write_atomic(root / 'outer' / 'inner' / 'a', b'x')\n"
+            "files.append_durable(root / 'outer' / 'inner' / 'b', b'x')\n"
+            "files.lock(root / 'outer' / 'inner' / 'c', wait=False).close()"
         )
         run(program, tmp_path)
-        folder = tmp_path / "folder"
-        assert mode(folder) == 0o700
+        folder = tmp_path / "outer" / "inner"
+        assert (mode(folder.parent), mode(folder)) == (0o700, 0o700)
         assert [mode(folder / name) for name in "abc"] == [0o600] * 3
 
     @posix
