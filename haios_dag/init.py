@@ -1,0 +1,183 @@
+"""Make a folder a workspace, without ever changing what a user wrote there."""
+
+import json
+import stat
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from haios_dag import config, files, schema
+from haios_dag.errors import HaiosError
+
+IGNORED = (
+    "/.haios/",
+    "/memory.db*",
+    "/haios_memory.db*",
+    "/.claude/haios-events*",
+    "/.claude/haios-status*",
+    "/scheduler/*",
+    "/.env",
+    "__pycache__/",
+)
+_HEADING = "# run-time files of haios-dag"
+_THERE = "already there"
+_WIDTH = 90
+
+
+@dataclass
+class Done:
+    """What `make` did: each path with what became of it, and a sentence for what is in the way."""
+
+    paths: dict[Path, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether everything was there already."""
+        return not self.problems and all(what.startswith(_THERE) for what in self.paths.values())
+
+
+def make(root: Path) -> Done:
+    """Write what a workspace needs and this folder does not have yet; return what was done.
+
+    Nothing that exists is changed, but for lines added to a `.gitignore`. What is in the way of
+    one part does not keep the others from being written. Raise HaiosError when the folder itself
+    cannot be used.
+    """
+    done = Done()
+    _folder(root)
+    parts = {"dodo.py": _dodo, "haios.toml": _settings, ".gitignore": _ignore}
+    for name, part in parts.items():
+        try:
+            done.paths[root / name] = part(root / name)
+        except HaiosError as error:
+            done.problems.append(str(error))
+    try:
+        for folder in _folders(root):
+            done.paths[folder] = _folder(folder)
+    except HaiosError as error:
+        done.problems.append(str(error))
+    return done
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders inside the workspace that its settings name; raise ConfigError."""
+    ingest = config.load(root / "haios.toml").ingest
+    top = root.resolve()
+    named = dict.fromkeys(root / name for name in (".claude", *ingest.folders, ingest.traces))
+    return [folder for folder in named if folder.resolve().is_relative_to(top)]
+
+
+def _folder(path: Path) -> str:
+    """Make a folder unless it is there; return what was done, or raise HaiosError."""
+    if path.is_dir():
+        return _THERE
+    try:
+        files.ensure_folder(path)
+    except FileExistsError as error:  # perhaps a parent
+        where = error.filename
+        raise HaiosError(f"{where} is not a folder; move it away or choose another") from None
+    except OSError as error:
+        raise _unusable(path, error) from None
+    return "made"
+
+
+def _dodo(path: Path) -> str:
+    """Write the graph unless there is one; return what was done, or raise HaiosError."""
+    source = schema.resource("dodo.py")
+    ours = _read(source)
+    if ours is None:
+        raise HaiosError(f"{source} is missing; install haios-dag again")
+    found = _read(path)
+    if found is None:
+        _write(path, ours)
+        return "written; the graph, yours to extend"
+    if found == ours:
+        return _THERE
+    raise HaiosError(
+        f"{path} is not the one of this version and was left alone; keep it if it is your own graph"
+        f" (compare it with {source}), or move it away and run init again"
+    )
+
+
+def _settings(path: Path) -> str:
+    """Write the commented settings unless there are some; return what was done."""
+    if _read(path) is not None:
+        return _THERE
+    _write(path, settings().encode())
+    return "written; every setting with its default, as a comment"
+
+
+def _ignore(path: Path) -> str:
+    """Add the missing lines to the end of `.gitignore`; return what was done."""
+    found = _read(path) or b""
+    if b"\0" in found:
+        raise HaiosError(f"{path} is not text that git can read; save it as UTF-8")
+    # To git, as here, blanks at the end of a line mean nothing, those before it do.
+    have = {line.rstrip() for line in found.removeprefix(b"\xef\xbb\xbf").split(b"\n")}
+    missing = [line for line in IGNORED if line.encode() not in have]
+    if not missing:
+        return _THERE
+    end = "\r\n" if b"\r\n" in found else "\n"
+    start = "" if not found or found.endswith(b"\n") else end
+    _write(path, found + (start + "".join(line + end for line in [_HEADING, *missing])).encode())
+    return f"{len(missing)} lines added" if len(missing) > 1 else "1 line added"
+
+
+def settings() -> str:
+    """Return a `haios.toml` that changes nothing: each setting's meaning and default, commented."""
+    lines = [
+        "# Settings of this workspace. As they stand they change nothing: each is a comment that",
+        "# shows its default. Take away the # before one to set it.",
+    ]
+    for name, section in schema.load("config")["properties"].items():
+        lines += ["", *_comment(section["description"]), f"[{name}]"]
+        for key, rule in section["properties"].items():
+            lines += ["", *_comment(rule["description"]), _assignment(key, rule["default"])]
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> Iterator[str]:
+    lines = textwrap.wrap(text, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+    return (f"# {line}" for line in lines)
+
+
+def _assignment(key: str, default: Any) -> str:  # noqa: ANN401 - any value that JSON has
+    """Return a setting as a comment; what JSON spells for these types is TOML as well."""
+    if default is None:
+        return f"# Not set by default; to set it, write: {key} = VALUE"
+    return f"# {key} = {json.dumps(default, ensure_ascii=False)}"
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the content of a file, or None when there is none; raise HaiosError.
+
+    A symbolic link is refused: what it points to is not this workspace's to write.
+    """
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise HaiosError(f"{path} is a symbolic link and was left alone; move it away")
+        if not stat.S_ISREG(mode):
+            raise HaiosError(f"{path} is not a file; move it away")
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file; raise HaiosError."""
+    try:
+        files.write_atomic(path, data)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: OSError) -> HaiosError:
+    return HaiosError(
+        f"{path} cannot be used: {error.strerror}; correct that or choose another folder"
+    )
