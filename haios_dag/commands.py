@@ -12,6 +12,7 @@ from haios_dag.workspace import Workspace
 
 Task = dict[str, Any]
 
+_STREAMED = {"capture": False}  # a long log goes straight to its reader, not into memory first
 _JSON = {
     "name": "json",
     "long": "json",
@@ -51,7 +52,7 @@ def show_events(workspace: Workspace) -> Task:
         "help": "how many",
     }
     doc = "show the last events: doit events [-n 20] [--json]"
-    return {"actions": [show], "params": [number, _JSON], "doc": doc}
+    return {"actions": [show], "params": [number, _JSON], "io": _STREAMED, "doc": doc}
 
 
 def show_events_since(workspace: Workspace) -> Task:
@@ -67,6 +68,7 @@ def show_events_since(workspace: Workspace) -> Task:
         "actions": [since],
         "params": [_JSON],
         "pos_arg": "words",
+        "io": _STREAMED,
         "doc": doc,
     }
 

@@ -38,6 +38,11 @@ class Statement:
     heading: str
     line: int
 
+    @property
+    def form(self) -> str:
+        """The text with names and numbers masked: template text is known by its form."""
+        return form(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -5,10 +5,10 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from haios_dag import documents, traces
 from haios_dag.counts import Counts
 from haios_dag.errors import DocumentError
 from haios_dag.memory.documents import FileState, Recorded
@@ -16,17 +16,20 @@ from haios_dag.memory.store import Store
 from haios_dag.progress import progress
 from haios_dag.workspace import Workspace
 
+if TYPE_CHECKING:
+    from haios_dag.documents import Statement
+    from haios_dag.traces import Trace
+
 _BATCH = 64  # documents a transaction
 _NAMED = 5  # problems named in an error; the rest are counted
 _RACY_NS = 2_000_000_000  # the coarsest time stamps in use (FAT): 2 s
 _SKIPPED_FOLDERS = {".git", ".haios", "node_modules"}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file below the workspace, and what stat said of it."""
 
-    file: Path
+    file: str
     state: FileState
 
 
@@ -86,10 +89,10 @@ def scan(workspace: Workspace) -> dict[str, Found]:
     """
     root, settings = workspace.root, workspace.config.ingest
     found: dict[str, Found] = {}
-    for folder in [*settings.folders, settings.traces]:
-        suffix = ".jsonl" if folder == settings.traces else ".md"
-        found.update(_files(root, root / folder, suffix, deep=folder != settings.traces))
-    found.update(_files(root, root, ".md", deep=False))
+    for folder in settings.folders:
+        _find(root / folder, _prefix(folder), ".md", found, deep=True)
+    _find(root / settings.traces, _prefix(settings.traces), ".jsonl", found, deep=False)
+    _find(root, "", ".md", found, deep=False)
     return {
         path: found[path]
         for path in sorted(found)
@@ -97,8 +100,16 @@ def scan(workspace: Workspace) -> dict[str, Found]:
     }
 
 
-def _files(root: Path, folder: Path, suffix: str, *, deep: bool) -> Iterator[tuple[str, Found]]:
-    """Yield the regular files with a suffix, by their path from the root."""
+def _prefix(folder: str) -> str:
+    """Return what the names of a configured folder's files begin with."""
+    name = os.path.normpath(folder).replace(os.sep, "/")
+    return "" if name == "." else f"{name}/"
+
+
+def _find(
+    folder: Path | str, prefix: str, suffix: str, found: dict[str, Found], *, deep: bool
+) -> None:
+    """Add the regular files with a suffix, by their path from the workspace."""
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -108,16 +119,17 @@ def _files(root: Path, folder: Path, suffix: str, *, deep: bool) -> Iterator[tup
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             if deep and entry.name not in _SKIPPED_FOLDERS:
-                yield from _files(root, Path(entry.path), suffix, deep=True)
+                _find(entry.path, f"{prefix}{entry.name}/", suffix, found, deep=True)
         elif entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False):
             stat = entry.stat(follow_symlinks=False)
             state = FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-            yield _name(entry.path, root), Found(Path(entry.path), state)
+            found[_text(prefix + entry.name)] = Found(entry.path, state)
 
 
-def _name(path: str, root: Path) -> str:
-    """Return a path from the workspace with `/`, as text even where the name is not UTF-8."""
-    name = os.path.relpath(path, root).replace(os.sep, "/")
+def _text(name: str) -> str:
+    """Return a file name as text that can be stored, even where it is not UTF-8."""
+    if name.isascii():
+        return name
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -142,10 +154,10 @@ def _changed(
                 yield path
 
 
-def _bytes(file: Path, max_megabytes: float) -> bytes:
+def _bytes(file: str, max_megabytes: float) -> bytes:
     """Return a file's content; raise DocumentError when it is too long or unreadable."""
     try:
-        with file.open("rb") as stream:
+        with Path(file).open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > max_megabytes * 1_000_000:
                 raise DocumentError(
@@ -166,7 +178,7 @@ def _read_batch(
     """
     settings = workspace.config.ingest
     problems: list[str] = []
-    parsed: list[tuple[str, Recorded, Sequence[documents.Statement], Sequence[traces.Trace]]] = []
+    parsed: list[tuple[str, Recorded, Sequence[Statement], Sequence[Trace]]] = []
     for path, one in batch.items():
         begun = time.time_ns()
         try:
@@ -193,8 +205,10 @@ def _read_batch(
 
 def _parse(
     path: str, data: bytes, counts: Counts
-) -> tuple[Sequence[documents.Statement], Sequence[traces.Trace]]:
+) -> tuple[Sequence["Statement"], Sequence["Trace"]]:
     """Return the statements and traces of a file."""
+    from haios_dag import documents, traces  # noqa: PLC0415 - their patterns take 20 ms to compile
+
     if path.endswith(".jsonl"):
         found, problems = traces.from_lines(data)
         counts.warn(f"{path}: {problem}" for problem in problems)
