@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -19,6 +20,10 @@ TRACE_TEXT = (
     "query || char(10) || approach_taken || char(10) || coalesce(strategy_title, '') || char(10)"
     " || coalesce(strategy_description, '') || char(10) || coalesce(strategy_content, '')"
 )
+# The highest synthesis cluster that we wrote or adopted, as an SQL expression.
+SEEN_CLUSTERS = (
+    "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM dag_meta WHERE key = 'clusters'"
+)
 _MEANING = {
     "SQLITE_BUSY": "is locked by another program; the work waits for the next beat",
     "SQLITE_LOCKED": "is locked by another program; the work waits for the next beat",
@@ -32,9 +37,10 @@ _MEANING = {
 }
 
 
-def text_hash(text: str) -> bytes:
-    """Return the 16-byte identity of a text (SHA-256, truncated)."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+def text_hash(text: str | bytes) -> bytes:
+    """Return the 16-byte identity of a text or its UTF-8 bytes (SHA-256, truncated)."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return hashlib.sha256(data).digest()[:16]
 
 
 class Database:
@@ -55,13 +61,11 @@ class Database:
         database. Raise MemoryUnavailableError when the memory is missing (and not `create`), is
         not a memory, or cannot be used.
         """
-        if path.is_symlink():
-            raise MemoryUnavailableError(
-                f"{path} is a symbolic link; name the real file under [memory] path in haios.toml"
-            )
-        if create and not path.exists():
+        if _is_file(path):
+            pass
+        elif create:
             _touch(path)
-        elif not path.is_file():
+        else:
             raise MemoryUnavailableError(
                 f"there is no memory at {path}; a beat with ingest makes it"
             )
@@ -84,14 +88,17 @@ class Database:
     def _prepare(self, *, write: bool, create: bool) -> None:
         connection = self.connection
         connection.create_function("dag_hash", 1, text_hash, deterministic=True)
+        # Other programs' texts may be in any encoding; one such text must not stop the others.
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
         connection.execute("PRAGMA foreign_keys = ON")
         if not write:
             connection.execute("PRAGMA query_only = ON")
-        if tables.is_empty(connection) and not create:
-            raise MemoryUnavailableError(f"{self.path} is empty; a beat with ingest fills it")
+        if tables.is_empty(connection):
+            if not create:
+                raise MemoryUnavailableError(f"{self.path} is empty; a beat with ingest fills it")
+        elif not tables.has_bookkeeping(connection, self.path):
+            tables.check(connection, self.path)  # before anything is changed
         if not write:
-            if not tables.has_bookkeeping(connection, self.path):
-                tables.check(connection, self.path)
             return
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -110,6 +117,22 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
+
+    def _is_prepared(self) -> bool:
+        """Tell whether a writer has added our tables."""
+        return bool(
+            self.connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_items')"
+            ).fetchone()[0]
+        )
+
+    def _see_clusters(self) -> None:
+        """Count every synthesis cluster up to now as seen; the caller holds the transaction."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO dag_meta (key, value)"
+            " SELECT 'clusters', max(id) FROM synthesis_clusters HAVING max(id) >"
+            f" ({SEEN_CLUSTERS})"
+        )
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -150,6 +173,28 @@ def meaning(path: Path) -> Iterator[None]:
                 " Python whose sqlite3 can load extensions"
             ) from error
         raise
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether the path is a plain file, or nothing yet; raise when it is anything else."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise MemoryUnavailableError(
+            f"{path} cannot be reached ({getattr(error, 'strerror', None) or error});"
+            " check its name and its folders' permissions"
+        ) from error
+    if stat.S_ISLNK(mode):
+        raise MemoryUnavailableError(
+            f"{path} is a symbolic link; name the real file under [memory] path in haios.toml"
+        )
+    if not stat.S_ISREG(mode):
+        raise MemoryUnavailableError(
+            f"{path} is not a file; name another place under [memory] path in haios.toml"
+        )
+    return True
 
 
 def _touch(path: Path) -> None:

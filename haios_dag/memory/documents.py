@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from haios_dag import clock
-from haios_dag.documents import Statement
-from haios_dag.statements import form
-from haios_dag.memory.database import TRACE_TEXT, Database, meaning, text_hash
-from haios_dag.traces import Trace
+from haios_dag.memory.database import SEEN_CLUSTERS, TRACE_TEXT, Database, meaning, text_hash
+
+if TYPE_CHECKING:
+    from haios_dag.documents import Statement
+    from haios_dag.traces import Trace
 
 # A concept is boilerplate when its form stands in too many documents, an orphan when it stands in
 # none. Both are derived from the occurrences, so the order of arrival does not matter.
@@ -58,16 +60,10 @@ class Documents(Database):
                 )
             }
 
-    def _is_prepared(self) -> bool:
-        """Tell whether a writer has added our tables."""
-        return bool(
-            self.connection.execute(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_items')"
-            ).fetchone()[0]
-        )
-
     def adopt(self) -> int:
         """Take in concepts and traces that other programs have added; return how many.
+
+        Concepts that another program's synthesis has taken since are marked as consumed.
 
         Ids only grow, so whatever is above the highest known id is new. Every transaction of ours
         that adds concepts adopts first, and so never takes its own rows for somebody else's.
@@ -76,24 +72,32 @@ class Documents(Database):
             "INSERT INTO dag_items (kind, id, state, text_hash)"
             " SELECT 'concept', id, CASE WHEN synthesized_at IS NOT NULL THEN 'product'"
             "   WHEN synthesis_cluster_id IS NOT NULL THEN 'consumed' ELSE 'live' END,"
-            "   dag_hash(content)"
+            "   dag_hash(CAST(content AS BLOB))"
             " FROM concepts WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
             "   WHERE kind = 'concept')"
         ).rowcount
         traces = self.connection.execute(
             "INSERT INTO dag_items (kind, id, state, text_hash)"
-            f" SELECT 'trace', id, 'live', dag_hash({TRACE_TEXT})"
+            f" SELECT 'trace', id, 'live', dag_hash(CAST({TRACE_TEXT} AS BLOB))"
             " FROM reasoning_traces WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
             "   WHERE kind = 'trace')"
         ).rowcount
+        self.connection.execute(
+            "UPDATE dag_items SET state = 'consumed' WHERE kind = 'concept' AND state != 'product'"
+            " AND id IN (SELECT member_id FROM synthesis_cluster_members"
+            "   JOIN synthesis_clusters ON synthesis_clusters.id = cluster_id"
+            "   WHERE cluster_type = 'concept' AND synthesized_concept_id IS NOT NULL"
+            f"   AND cluster_id > ({SEEN_CLUSTERS}))"
+        )
+        self._see_clusters()
         return concepts + traces
 
     def replace_document(
         self,
         path: str,
         recorded: Recorded,
-        statements: Sequence[Statement],
-        traces: Sequence[Trace],
+        statements: "Sequence[Statement]",
+        traces: "Sequence[Trace]",
         boilerplate_documents: int,
     ) -> int:
         """Make memory say what the file says now; return how many concepts are new.
@@ -106,10 +110,11 @@ class Documents(Database):
         new = 0
         rows = []
         for statement in statements:
-            concept, was_new = self._concept(statement)
+            form = statement.form
+            concept, was_new = self._concept(statement, form)
             new += was_new
             rows.append((artifact, concept, statement.line, statement.heading))
-            forms.add(form(statement.text))
+            forms.add(form)
         self.connection.executemany(
             "INSERT INTO concept_occurrences (artifact_id, concept_id, line_number,"
             " context_snippet) VALUES (?, ?, ?, ?)",
@@ -174,7 +179,7 @@ class Documents(Database):
         )
         return forms
 
-    def _concept(self, statement: Statement) -> tuple[int, bool]:
+    def _concept(self, statement: "Statement", form: str) -> tuple[int, bool]:
         """Return the id of the concept with this text, made when missing, and whether it was."""
         digest = text_hash(statement.text)
         known = self.connection.execute(
@@ -187,7 +192,7 @@ class Documents(Database):
             if known[1] is None:  # another program's concept; now a document states it too
                 self.connection.execute(
                     "UPDATE dag_items SET form = ? WHERE kind = 'concept' AND id = ?",
-                    (form(statement.text), known[0]),
+                    (form, known[0]),
                 )
             return known[0], False
         concept = self.connection.execute(
@@ -197,7 +202,7 @@ class Documents(Database):
         self.connection.execute(
             "INSERT INTO dag_items (kind, id, state, text_hash, form)"
             " VALUES ('concept', ?, 'live', ?, ?)",
-            (concept, digest, form(statement.text)),
+            (concept, digest, form),
         )
         return concept, True
 
@@ -206,7 +211,7 @@ class Documents(Database):
             _DERIVE_STATES, [(boilerplate_documents, one) for one in sorted(forms)]
         )
 
-    def _replace_traces(self, artifact: int, path: str, traces: Sequence[Trace]) -> None:
+    def _replace_traces(self, artifact: int, path: str, traces: "Sequence[Trace]") -> None:
         """Make the traces of a file those given; one that is gone becomes an orphan."""
         known = dict(
             self.connection.execute(
@@ -220,7 +225,7 @@ class Documents(Database):
             [(gone,) for gone in known.values()],
         )
 
-    def _put_trace(self, known: int | None, artifact: int, path: str, trace: Trace) -> None:
+    def _put_trace(self, known: int | None, artifact: int, path: str, trace: "Trace") -> None:
         digest = text_hash(repr(trace))
         values = (
             trace.query, trace.approach_taken, trace.outcome, trace.failure_reason,
@@ -257,6 +262,9 @@ class Documents(Database):
             (*values, known),
         )
         # Its text is new, so its vector and its bridges are; its cluster was considered once.
+        self.connection.execute(
+            "DELETE FROM dag_bridges WHERE trace_id = ? AND insight_id IS NULL", (known,)
+        )
         self.connection.execute(
             "UPDATE dag_items SET state = 'live', text_hash = ?, model = NULL, bridged = 0"
             " WHERE kind = 'trace' AND id = ?",

@@ -11,12 +11,20 @@ from typing import Literal
 
 from haios_dag import clock
 from haios_dag.memory.database import Database, meaning, text_hash
-from haios_dag.memory.vectors import Kind
+from haios_dag.memory.vectors import THERE, Kind
 
 ClusterType = Literal["concept", "trace", "cross"]
 
-_TO_CONSIDER = "leader IS NULL AND model IS NOT NULL AND state = 'live'"
-_TO_BRIDGE = "bridged = 0 AND model IS NOT NULL AND state IN ('live', 'consumed')"
+_TO_CONSIDER = f"leader IS NULL AND model IS NOT NULL AND state = 'live' AND {THERE}"
+_TO_BRIDGE = f"bridged = 0 AND model IS NOT NULL AND state IN ('live', 'consumed') AND {THERE}"
+# A pair with a side that no document states any more sleeps until it is back.
+WAITING_PAIR = (
+    "dag_bridges INDEXED BY dag_bridges_waiting WHERE insight_id IS NULL"
+    " AND EXISTS (SELECT 1 FROM dag_items WHERE kind = 'concept' AND id = concept_id"
+    "   AND state IN ('live', 'consumed'))"
+    " AND EXISTS (SELECT 1 FROM dag_items WHERE kind = 'trace' AND id = trace_id"
+    "   AND state IN ('live', 'consumed'))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class Insights(Database):
     def _exists(self, where: str) -> bool:
         with meaning(self.path):
             sql = f"SELECT EXISTS (SELECT 1 FROM {where})"
-            return bool(self.connection.execute(sql).fetchone()[0])
+            return self._is_prepared() and bool(self.connection.execute(sql).fetchone()[0])
 
     def has_unconsidered(self) -> bool:
         """Tell whether any concept or trace has not been clustered yet."""
@@ -84,9 +92,7 @@ class Insights(Database):
 
     def has_unbridged(self) -> bool:
         """Tell whether any pair waits to be compared or bridged."""
-        return self._exists(f"dag_items WHERE {_TO_BRIDGE}") or self._exists(
-            "dag_bridges WHERE insight_id IS NULL"
-        )
+        return self._exists(f"dag_items WHERE {_TO_BRIDGE}") or self._exists(WAITING_PAIR)
 
     def unconsidered(self, kind: Kind) -> list[int]:
         """Return the ids of items not clustered yet, ascending."""
@@ -94,7 +100,7 @@ class Insights(Database):
 
     def leaders(self, kind: Kind) -> list[int]:
         """Return the ids of the items that lead a cluster, ascending."""
-        return self._ids("kind = ? AND leader = id AND model IS NOT NULL", kind)
+        return self._ids(f"kind = ? AND leader = id AND model IS NOT NULL AND {THERE}", kind)
 
     def unbridged(self, kind: Kind) -> list[int]:
         """Return the ids of items whose pairs have not been compared, ascending."""
@@ -102,7 +108,9 @@ class Insights(Database):
 
     def bridgeable(self, kind: Kind) -> list[int]:
         """Return the ids of all items that take part in bridges, ascending."""
-        return self._ids("kind = ? AND model IS NOT NULL AND state IN ('live', 'consumed')", kind)
+        return self._ids(
+            f"kind = ? AND model IS NOT NULL AND state IN ('live', 'consumed') AND {THERE}", kind
+        )
 
     def _ids(self, where: str, kind: Kind) -> list[int]:
         with meaning(self.path):
@@ -117,7 +125,7 @@ class Insights(Database):
                 for id_, similarity in self.connection.execute(
                     "SELECT id, similarity FROM dag_items INDEXED BY dag_items_leader"
                     " WHERE kind = ? AND leader = ?"
-                    " AND state = 'live' ORDER BY id",
+                    f" AND state = 'live' AND {THERE} ORDER BY id",
                     (kind, leader),
                 )
             ]
@@ -140,20 +148,23 @@ class Insights(Database):
 
     def trace_title(self, trace: int) -> str:
         """Return the title of a trace's strategy, or what it asked."""
-        (title,) = self.connection.execute(
-            "SELECT coalesce(nullif(strategy_title, ''), query) FROM reasoning_traces WHERE id = ?",
-            (trace,),
-        ).fetchone()
+        with meaning(self.path):
+            (title,) = self.connection.execute(
+                "SELECT coalesce(nullif(strategy_title, ''), query) FROM reasoning_traces"
+                " WHERE id = ?",
+                (trace,),
+            ).fetchone()
         return str(title)
 
     def insight_of(self, kind: Kind, leader: int) -> int | None:
         """Return the id of a cluster's insight, or None when it has none."""
-        row = self.connection.execute(
-            "SELECT synthesized_concept_id FROM dag_clusters"
-            " JOIN synthesis_clusters ON synthesis_clusters.id = cluster_id"
-            " WHERE kind = ? AND leader = ?",
-            (kind, leader),
-        ).fetchone()
+        with meaning(self.path):
+            row = self.connection.execute(
+                "SELECT synthesized_concept_id FROM dag_clusters"
+                " JOIN synthesis_clusters ON synthesis_clusters.id = cluster_id"
+                " WHERE kind = ? AND leader = ?",
+                (kind, leader),
+            ).fetchone()
         return row[0] if row else None
 
     def put_members(self, kind: Kind, members: Sequence[Member], beat: str | None) -> None:
@@ -186,6 +197,7 @@ class Insights(Database):
             " ?)",
             (insight, text_hash(draft.content)),
         )
+        self._see_clusters()
         self._add_sources(kind, insight, cluster, draft.sources)
         self._put_text(insight, draft, model, beat)
         return insight
@@ -193,7 +205,7 @@ class Insights(Database):
     def lead(self, kind: Kind, leader: int, insight: int) -> None:
         """Make `insight` the one of the cluster that `leader` leads."""
         self.connection.execute(
-            "INSERT INTO dag_clusters (kind, leader, cluster_id)"
+            "INSERT OR REPLACE INTO dag_clusters (kind, leader, cluster_id)"
             " SELECT ?, ?, synthesis_cluster_id FROM concepts WHERE id = ?",
             (kind, leader, insight),
         )
@@ -302,8 +314,7 @@ class Insights(Database):
             return [
                 Pair(*row)
                 for row in self.connection.execute(
-                    "SELECT concept_id, trace_id, similarity FROM dag_bridges"
-                    " WHERE insight_id IS NULL"
+                    f"SELECT concept_id, trace_id, similarity FROM {WAITING_PAIR}"
                     " ORDER BY similarity DESC, concept_id, trace_id LIMIT ?",
                     (limit,),
                 )
@@ -313,9 +324,7 @@ class Insights(Database):
         """Return how many pairs are not bridged yet."""
         with meaning(self.path):
             return int(
-                self.connection.execute(
-                    "SELECT count(*) FROM dag_bridges WHERE insight_id IS NULL"
-                ).fetchone()[0]
+                self.connection.execute(f"SELECT count(*) FROM {WAITING_PAIR}").fetchone()[0]
             )
 
     def drop_pair(self, pair: Pair) -> None:
@@ -335,6 +344,8 @@ class Insights(Database):
     def written_by(self, beat: str) -> tuple[int, int]:
         """Return how many insights and how many bridges a beat has added."""
         with meaning(self.path):
+            if not self._is_prepared():
+                return 0, 0
             found = dict(
                 self.connection.execute(
                     "SELECT cluster_type = 'cross', count(*) FROM dag_revisions"

@@ -2,7 +2,7 @@
 
 from haios_dag.memory.database import meaning
 from haios_dag.memory.documents import Documents
-from haios_dag.memory.insights import Insights
+from haios_dag.memory.insights import WAITING_PAIR, Insights
 from haios_dag.memory.vectors import Vectors
 
 
@@ -31,7 +31,7 @@ class Store(Documents, Vectors, Insights):
                 "   AND cluster_type != 'cross') AS insights,"
                 " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
                 "   AND cluster_type = 'cross') AS bridges,"
-                " (SELECT count(*) FROM dag_bridges WHERE insight_id IS NULL) AS waiting_pairs"
+                f" (SELECT count(*) FROM {WAITING_PAIR}) AS waiting_pairs"
             )
             items = self._one(
                 "SELECT total(state = 'live') AS live, total(state = 'boilerplate') AS boilerplate,"

@@ -173,7 +173,8 @@ CREATE INDEX idx_traces_strategy_title ON reasoning_traces (strategy_title)
 """
 
 BOOKKEEPING = """
--- What the beat knows of itself: the version of these tables, the embedding space in use.
+-- What the beat knows of itself: the version of these tables, the embedding space in use, the
+-- highest synthesis cluster seen.
 CREATE TABLE dag_meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -257,11 +258,12 @@ CREATE TABLE dag_revisions (
 ) WITHOUT ROWID;
 
 -- Pairs above the bridge threshold; insight_id NULL: waiting for a beat with budget left.
+-- A pair whose insight somebody deletes goes with it, and is not bridged again.
 CREATE TABLE dag_bridges (
     concept_id INTEGER NOT NULL REFERENCES concepts (id) ON DELETE CASCADE,
     trace_id INTEGER NOT NULL REFERENCES reasoning_traces (id) ON DELETE CASCADE,
     similarity REAL NOT NULL,
-    insight_id INTEGER REFERENCES concepts (id) ON DELETE SET NULL,
+    insight_id INTEGER REFERENCES concepts (id) ON DELETE CASCADE,
     PRIMARY KEY (concept_id, trace_id)
 ) WITHOUT ROWID;
 CREATE INDEX dag_bridges_waiting ON dag_bridges (similarity DESC, concept_id, trace_id)
@@ -333,14 +335,14 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
                 f"{path} is not a HAIOS memory: table {table} lacks {', '.join(sorted(missing))};"
                 " apply HAIOS's migrations (to 009), or name another database"
             )
-    (definition,) = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE name = 'synthesis_cluster_members'"
-    ).fetchone()
-    if "CHECK" in definition.upper() and "'cross'" not in definition:
-        raise MemoryUnavailableError(
-            f"{path} takes no bridges (synthesis_cluster_members knows no 'cross');"
-            " apply HAIOS's migration 009"
-        )
+    for table in ("synthesis_clusters", "synthesis_cluster_members", "synthesis_provenance"):
+        (definition,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = ?", (table,)
+        ).fetchone()
+        if "CHECK" in definition.upper() and "'cross'" not in definition:
+            raise MemoryUnavailableError(
+                f"{path} takes no bridges ({table} knows no 'cross'); apply HAIOS's migration 009"
+            )
 
 
 def statements(script: str) -> list[str]:

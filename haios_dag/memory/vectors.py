@@ -16,9 +16,14 @@ Kind = Literal["concept", "trace"]
 # HAIOS embeds at most this much of a text (contract section 1.6).
 EMBEDDED_CHARACTERS = 8000
 
-_TO_EMBED = "model IS NULL AND state IN ('live', 'consumed', 'product')"
+# Other programs may delete concepts and traces; what is gone takes no part in anything.
+THERE = (
+    "CASE kind WHEN 'concept' THEN EXISTS (SELECT 1 FROM concepts WHERE id = dag_items.id)"
+    " ELSE EXISTS (SELECT 1 FROM reasoning_traces WHERE id = dag_items.id) END"
+)
+_TO_EMBED = f"model IS NULL AND state IN ('live', 'consumed', 'product') AND {THERE}"
 _TEXTS = {
-    "concept": "SELECT content FROM concepts WHERE id = ?",
+    "concept": "SELECT CAST(content AS TEXT) FROM concepts WHERE id = ?",
     "trace": f"SELECT {TRACE_TEXT} FROM reasoning_traces WHERE id = ?",
 }
 # One vector an item: where a concept has several of one model, the latest.
@@ -45,7 +50,12 @@ class Vectors(Database):
 
     def space(self) -> str | None:
         """Return the model of the embedding space in use; None before the first beat."""
-        row = self.connection.execute("SELECT value FROM dag_meta WHERE key = 'space'").fetchone()
+        with meaning(self.path):
+            if not self._is_prepared():
+                return None
+            row = self.connection.execute(
+                "SELECT value FROM dag_meta WHERE key = 'space'"
+            ).fetchone()
         return row[0] if row else None
 
     def use_space(self, model: str) -> None:
@@ -63,6 +73,13 @@ class Vectors(Database):
     def has_unembedded(self) -> bool:
         """Tell whether any item waits for a vector, or other programs have added items."""
         with meaning(self.path):
+            if not self._is_prepared():
+                return bool(
+                    self.connection.execute(
+                        "SELECT EXISTS (SELECT 1 FROM concepts)"
+                        " OR EXISTS (SELECT 1 FROM reasoning_traces)"
+                    ).fetchone()[0]
+                )
             return bool(
                 self.connection.execute(
                     f"SELECT EXISTS (SELECT 1 FROM dag_items WHERE {_TO_EMBED})"
@@ -94,7 +111,8 @@ class Vectors(Database):
 
     def text(self, kind: Kind, item: int) -> str:
         """Return the text of an item that is embedded and compared."""
-        row = self.connection.execute(_TEXTS[kind], (item,)).fetchone()
+        with meaning(self.path):
+            row = self.connection.execute(_TEXTS[kind], (item,)).fetchone()
         return str(row[0])[:EMBEDDED_CHARACTERS] if row else ""
 
     def vector_of_text(self, text_hash: bytes, model: str) -> bytes | None:
