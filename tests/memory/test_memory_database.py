@@ -1,0 +1,552 @@
+"""Opening a memory: what is refused, with which sentence, and what is left untouched."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import haios_databases
+import processes
+import pytest
+from memory_checks import Foreign, assert_invariants, connected, content_hash
+from store_contract import give_vectors, read, trace
+
+from haios_dag.errors import MemoryUnavailableError
+from haios_dag.memory import database
+from haios_dag.memory.store import Store
+
+LOCK = "A lock must be held by the kernel so that it dies with the process."
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait ten seconds for a lock that will not be released."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    """A memory with some content."""
+    path = tmp_path / "memory.db"
+    with Store.open(path, write=True, create=True) as store:
+        read(store, "docs/a.md", LOCK, *(f"Filler {'x' * 400} {n}." for n in range(60)))
+        read(store, "docs/b.md", traces=[trace("")])
+        give_vectors(store)
+    return path
+
+
+@contextlib.contextmanager
+def refused(path: Path, *words: str) -> Iterator[None]:
+    """Expect one sentence that names the path and says these words."""
+    with pytest.raises(MemoryUnavailableError) as caught:
+        yield
+    sentence = str(caught.value)
+    assert sentence.count(str(path)) == 1
+    assert "\n" not in sentence
+    for word in words:
+        assert word in sentence
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Return what is in a folder: content, mode and time of change of each file."""
+    return {
+        file.name: (file.read_bytes(), file.stat().st_mode, file.stat().st_mtime_ns)
+        for file in sorted(folder.iterdir())
+        if file.is_file()
+    }
+
+
+# --- missing, empty, not a memory ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_missing_memory_is_not_made(tmp_path: Path, write: bool) -> None:
+    """Only a writer who says so creates a memory; anybody else is told that there is none."""
+    path = tmp_path / "folder" / "memory.db"
+    with refused(path, "no memory", "ingest"):
+        Store.open(path, write=write)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_empty_file_is_no_memory(tmp_path: Path, write: bool) -> None:
+    """A file that holds nothing is refused as empty and stays so."""
+    path = tmp_path / "memory.db"
+    path.touch()
+    with refused(path, "empty"):
+        Store.open(path, write=write)
+    assert path.stat().st_size == 0
+
+
+def test_empty_file_is_filled_by_the_first_writer(tmp_path: Path) -> None:
+    """An empty file left by a plain sqlite3.connect becomes a memory."""
+    path = tmp_path / "memory.db"
+    sqlite3.connect(path).close()
+    path.touch()
+    with Store.open(path, write=True, create=True) as store:
+        assert store.counts()["concepts"] == 0
+
+
+@pytest.mark.parametrize("content", [b"not a database " * 500, b"\0" * 4096, b"SQLite format 3"])
+@pytest.mark.parametrize("write", [True, False])
+def test_other_files_are_refused_untouched(tmp_path: Path, content: bytes, write: bool) -> None:
+    """A file that is not a database is named as such and keeps its bytes."""
+    path = tmp_path / "memory.db"
+    path.write_bytes(content)
+    with refused(path, "is not a database"):
+        Store.open(path, write=write, create=write)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_database_of_another_program_is_refused_untouched(tmp_path: Path, write: bool) -> None:
+    """Somebody else's database is no memory: it keeps its bytes, its mode and its journal."""
+    path = tmp_path / "firefox.db"
+    with connected(path) as connection:
+        connection.execute("CREATE TABLE bookmarks (id INTEGER PRIMARY KEY, url TEXT)")
+    before = snapshot(tmp_path)
+    with refused(path, "not a HAIOS memory"):
+        Store.open(path, write=write, create=write)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_folder_is_no_memory(tmp_path: Path, write: bool) -> None:
+    """A folder at the path is refused."""
+    with refused(tmp_path, "is not a file"):
+        Store.open(tmp_path, write=write, create=write)
+
+
+def test_memory_in_a_missing_folder_is_made(tmp_path: Path) -> None:
+    """A new memory makes its folder."""
+    path = tmp_path / "new" / "folder" / "memory.db"
+    with Store.open(path, write=True, create=True) as store:
+        assert store.counts()["concepts"] == 0
+
+
+def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    """A path through a file cannot be made, and the sentence says so."""
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "memory.db"
+    with refused(path, "cannot be created"):
+        Store.open(path, write=True, create=True)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".db", "nul\0.db"])
+def test_name_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
+    """A path that no file can have is refused with a sentence, for readers and writers."""
+    for write in (True, False):
+        with refused(tmp_path / name, "cannot be reached", "check its name"):
+            Store.open(tmp_path / name, write=write, create=write)
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%41&e=f.db", "ümläut ☃.db", "file:x?mode=memory"])
+def test_any_name_names_that_file(tmp_path: Path, name: str) -> None:
+    """Characters that mean something in an address mean nothing in a path."""
+    path = tmp_path / name
+    with Store.open(path, write=True, create=True) as store:
+        read(store, "docs/a.md", LOCK)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    with Store.open(path, write=False) as store:
+        assert store.counts()["concepts"] == 1
+
+
+# --- stages of HAIOS's migrations ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_memory_before_007_is_refused(tmp_path: Path, write: bool) -> None:
+    """Without synthesis columns there is no synthesis: the sentence names what to apply."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.migrated(path, stage=6)
+    before = content_hash(path)
+    with refused(path, "synthesis_cluster_id", "migrations (to 009)"):
+        Store.open(path, write=write)
+    assert content_hash(path) == before
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_memory_before_009_is_refused(tmp_path: Path, write: bool) -> None:
+    """A memory that takes no 'cross' takes no bridges: the sentence names 009."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.migrated(path, stage=8)
+    before = content_hash(path)
+    with refused(path, "'cross'", "migration 009"):
+        Store.open(path, write=write)
+    assert content_hash(path) == before
+
+
+@pytest.mark.parametrize(
+    "table", ["synthesis_clusters", "synthesis_cluster_members", "synthesis_provenance"]
+)
+def test_every_table_must_take_bridges(tmp_path: Path, table: str) -> None:
+    """One table without 'cross' is enough to refuse, before any work is done."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.v3(path)
+    haios_databases.refuse_cross(path, table)
+    with refused(path, "'cross'", table):
+        Store.open(path, write=True)
+
+
+def test_memory_without_constraints_is_taken(tmp_path: Path) -> None:
+    """007 as it came to the live database, without constraints, takes insights and bridges."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.migrated(path, stage=7)
+    with Store.open(path, write=True) as store:
+        read(store, "docs/a.md", LOCK)
+
+
+def test_traces_mirrored_without_the_extension(tmp_path: Path) -> None:
+    """Where a trigger feeds a vec0 table, a trace gets one sentence and all else works."""
+    if hasattr(sqlite3.Connection, "enable_load_extension") and _has_sqlite_vec():
+        pytest.skip("this Python has sqlite-vec, so the made-up table would be opened by it")
+    path = tmp_path / "haios_memory.db"
+    haios_databases.migrated(path)
+    with Foreign(path) as foreign:
+        foreign.trace("How was it done before?")
+    haios_databases.mirror_traces(path)
+    with Store.open(path, write=True) as store:
+        read(store, "docs/a.md", LOCK)
+        give_vectors(store)
+        assert store.unconsidered("trace") == [1]
+        before = content_hash(path)
+        with refused(path, "sqlite-vec", "haios-dag[vec]"):
+            read(store, "docs/b.md", "More.", traces=[trace("")])
+        assert content_hash(path) == before
+        read(store, "docs/b.md", "More.")
+    with Store.open(path, write=False) as store:
+        assert store.counts()["concepts"] == 2
+
+
+def _has_sqlite_vec() -> bool:
+    try:
+        import sqlite_vec  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("version", ["2", "", None])
+@pytest.mark.parametrize("write", [True, False])
+def test_newer_bookkeeping_is_refused(memory: Path, write: bool, version: str | None) -> None:
+    """Tables of another release are left to it."""
+    with Foreign(memory) as foreign:
+        if version is None:
+            foreign.rows("DELETE FROM dag_meta WHERE key = 'version'")
+        else:
+            foreign.rows("UPDATE dag_meta SET value = ? WHERE key = 'version'", version)
+    before = content_hash(memory)
+    with refused(memory, "version", "release"):
+        Store.open(memory, write=write)
+    assert content_hash(memory) == before
+
+
+# --- locked, damaged, read-only, planted ---------------------------------------------------------
+
+_HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute(sys.argv[2])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def held(path: Path, statement: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """Let another process hold a lock on a database."""
+    with processes.start(_HOLD, path, statement) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield
+        finally:
+            process.communicate()
+
+
+def test_lock_of_another_process(memory: Path) -> None:
+    """While another process writes, readers read, writers are told, and work on afterwards."""
+    with Store.open(memory, write=True) as store:
+        with held(memory):
+            with Store.open(memory, write=False) as reader:
+                assert reader.counts()["concepts"] == 61
+            with refused(memory, "is locked by another program"):
+                read(store, "docs/c.md", "Something new.")
+            with Store.open(memory, write=True) as second, refused(memory, "locked"):
+                read(second, "docs/c.md", "Something new.")
+        assert read(store, "docs/c.md", "Something new.") == 1
+
+
+def test_lock_on_a_memory_that_is_not_prepared(tmp_path: Path) -> None:
+    """A HAIOS memory in use at the first beat is left alone until it is free."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.v3(path)
+    with held(path), refused(path, "locked"):
+        Store.open(path, write=True)
+    with Store.open(path, write=True) as store:
+        assert read(store, "docs/a.md", LOCK) == 1
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_exclusive_lock(tmp_path: Path, write: bool) -> None:
+    """A database that lets nobody read is said to be locked, to readers too."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.v3(path)
+    with connected(path) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    with held(path, "BEGIN EXCLUSIVE"), refused(path, "locked"):
+        Store.open(path, write=write)
+
+
+def _everything(path: Path) -> list[Callable[[], object]]:
+    """Return uses of a memory that together read most of its pages."""
+
+    def reading(use: Callable[[Store], object]) -> Callable[[], object]:
+        def run() -> object:
+            with Store.open(path, write=False) as store:
+                return use(store)
+
+        return run
+
+    def writing() -> object:
+        with Store.open(path, write=True) as store:
+            return read(store, "docs/a.md", LOCK, "Something new.")
+
+    return [
+        reading(lambda store: store.counts()),
+        reading(lambda store: store.recorded()),
+        reading(lambda store: store.space()),
+        reading(lambda store: [store.text("concept", n) for n in range(62)]),
+        reading(lambda store: store.text("trace", 1)),
+        reading(lambda store: store.trace_title(1)),
+        reading(lambda store: store.insight_of("concept", 1)),
+        reading(lambda store: store.places("concept", 1)),
+        reading(lambda store: store.vectors("concept", list(range(1, 62)), "test-4", 4)),
+        reading(lambda store: store.has_unembedded()),
+        reading(lambda store: store.has_unconsidered()),
+        reading(lambda store: store.has_unbridged()),
+        reading(lambda store: store.written_by("beat")),
+        reading(lambda store: store.waiting_pairs(5)),
+        writing,
+    ]
+
+
+def test_damaged_pages_are_reported(memory: Path) -> None:
+    """Whatever page is damaged, each use of the memory works or gives the sentence on damage."""
+    with connected(memory) as connection:
+        ((size,),) = connection.execute("PRAGMA page_size")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = memory.stat().st_size // size
+    copy = memory.with_name("damaged.db")
+    reported = 0
+    for page in range(1, pages, max(1, pages // 24)):
+        damaged = bytearray(memory.read_bytes())
+        damaged[page * size : (page + 1) * size] = b"\xa5" * size
+        for use in _everything(copy):
+            copy.write_bytes(damaged)
+            for left in (f"{copy}-wal", f"{copy}-shm"):
+                Path(left).unlink(missing_ok=True)
+            try:
+                use()
+            except MemoryUnavailableError as error:
+                reported += 1
+                assert str(copy) in str(error)  # noqa: PT017 - it may also succeed
+    assert reported > pages // 4
+
+
+def test_cut_off_file_is_reported(memory: Path) -> None:
+    """A database that lost its end is damaged."""
+    with connected(memory) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.truncate(memory, memory.stat().st_size // 2)
+    with refused(memory, "is damaged"):
+        Store.open(memory, write=True)
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Run the body as nobody where the tests run as root, whom no mode stops."""
+    if sys.platform == "win32":
+        pytest.skip("modes work otherwise on Windows")
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder
+        folder.chmod(0o777)
+
+
+def test_read_only_file(memory: Path, open_folder: Path) -> None:
+    """A memory that may only be read is read, and a writer is told what to change."""
+    path = open_folder / "memory.db"
+    shutil.copy(memory, path)
+    path.chmod(0o444)
+    with unprivileged():
+        with refused(path, "is read-only"), Store.open(path, write=True) as store:
+            read(store, "docs/c.md", "Something new.")
+        with Store.open(path, write=False) as store:
+            assert store.counts()["concepts"] == 61
+
+
+def test_unreadable_file(memory: Path, open_folder: Path) -> None:
+    """A memory that may not be read gives the sentence, to readers and writers."""
+    path = open_folder / "memory.db"
+    shutil.copy(memory, path)
+    path.chmod(0)
+    for write in (True, False):
+        with unprivileged(), refused(path, "cannot be opened"):
+            Store.open(path, write=write)
+
+
+def test_closed_folder(memory: Path, open_folder: Path) -> None:
+    """A folder that may not be entered or written gives the sentence."""
+    folder = open_folder / "closed"
+    folder.mkdir()
+    path = folder / "memory.db"
+    shutil.copy(memory, path)
+    folder.chmod(0)
+    for write in (True, False):
+        with unprivileged(), refused(path):
+            Store.open(path, write=write, create=write)
+    path = folder / "new.db"
+    folder.chmod(0o555)
+    with unprivileged(), refused(path, "cannot be created"):
+        Store.open(path, write=True, create=True)
+
+
+def test_planted_link_is_not_followed(memory: Path, tmp_path: Path) -> None:
+    """A symbolic link at the path is refused, whether it leads somewhere or not."""
+    for target in (memory, tmp_path / "elsewhere.db"):
+        link = tmp_path / "link.db"
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        for write in (True, False):
+            with refused(link, "symbolic link"):
+                Store.open(link, write=write, create=write)
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+# --- what is left behind -------------------------------------------------------------------------
+
+
+def test_reader_changes_nothing(memory: Path) -> None:
+    """Reading leaves every byte, mode and time in the folder as they were."""
+    before = snapshot(memory.parent)
+    for use in _everything(memory)[:-1]:
+        use()
+    assert snapshot(memory.parent) == before
+    with Store.open(memory, write=False) as store, refused(memory, "read-only"):
+        read(store, "docs/c.md", "Something new.")
+    assert snapshot(memory.parent) == before
+
+
+def test_reader_of_a_haios_memory_adds_nothing(tmp_path: Path) -> None:
+    """A reader answers for a memory that no beat has prepared, and does not prepare it."""
+    path = tmp_path / "haios_memory.db"
+    haios_databases.migrated(path)
+    with Foreign(path) as foreign:
+        foreign.concept(LOCK)
+    before = snapshot(tmp_path)
+    with Store.open(path, write=False) as store:
+        assert store.recorded() == {}
+        assert store.space() is None
+        assert store.counts() == {"concepts": 1, "entities": 0, "traces": 0}
+        assert store.has_unembedded()
+        assert store.written_by("beat") == (0, 0)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes work otherwise on Windows")
+def test_new_memory_is_private(tmp_path: Path) -> None:
+    """However lax the umask, nobody else can read a new memory or its journal."""
+    old = os.umask(0)
+    try:
+        path = tmp_path / "folder" / "memory.db"
+        with Store.open(path, write=True, create=True) as store:
+            read(store, "docs/a.md", LOCK)
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(old)
+    assert modes == {"memory.db": 0o600, "memory.db-wal": 0o600, "memory.db-shm": 0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_writes_are_durable(memory: Path) -> None:
+    """A writer uses the write-ahead log, syncs every commit and checks foreign keys."""
+    with Store.open(memory, write=True) as store, store.reading() as connection:
+        answers = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert answers == ["wal", 2, 1]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = sys.argv[3:]
+from memory_checks import blob
+from store_contract import MODEL, draft, read, recorded, trace
+from haios_dag.documents import Statement
+from haios_dag.memory.insights import Member, Pair
+from haios_dag.memory.store import Store
+
+left = int(sys.argv[2])
+
+def count(_):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Store.open(Path(sys.argv[1]), write=True) as store:
+    store.connection.execute("PRAGMA cache_size = 5")  # so that pages spill before the commit
+    store.connection.set_trace_callback(count)
+    with store.transaction():
+        texts = [f"A new statement {'y' * 300} {n}." for n in range(40)]
+        statements = [Statement(text, "Directive", "A", 1) for text in texts]
+        store.replace_document("docs/a.md", recorded("a"), statements, [trace("")], 5)
+        store.put_vectors(MODEL, [("concept", n, blob(*range(200))) for n in range(1, 41)])
+        store.put_members("concept", [Member(1, 1, 1.0), Member(2, 1, 0.9)], "b")
+        store.lead("concept", 1, store.add_insight("concept", draft("[A] B.", 1, 2), MODEL, "b"))
+    store.connection.set_trace_callback(None)
+    print(left)
+"""
+
+
+def test_killed_writer_leaves_all_or_nothing(memory: Path, tmp_path: Path) -> None:
+    """Killed between any two statements, a transaction leaves the database as it was before."""
+    here = [str(Path(__file__).parents[1])]
+    whole = tmp_path / "whole.db"
+    shutil.copy(memory, whole)
+    statements = 10_000 - int(processes.run(_KILLED, whole, 10_000, *here))
+    assert_invariants(whole, "test-4")
+    before = content_hash(memory)
+    assert content_hash(whole) != before
+    for number in range(1, statements, statements // 6):
+        path = tmp_path / f"killed-{number}.db"
+        shutil.copy(memory, path)
+        with processes.start(_KILLED, path, number, *here) as process:
+            process.communicate()
+        assert process.returncode == -9
+        assert content_hash(path) == before
+        assert_invariants(path)
+        with Store.open(path, write=True) as store:
+            assert read(store, "docs/c.md", "Something new.") == 1

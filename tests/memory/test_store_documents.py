@@ -1,0 +1,399 @@
+"""The store's contract: documents, concepts and traces, and what other programs add."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory_checks import Foreign
+from store_contract import (
+    V3,
+    Created,
+    Migrated,
+    StoreContract,
+    concept,
+    forget,
+    give_vectors,
+    join,
+    read,
+    recorded,
+    trace,
+    waiting,
+)
+
+from haios_dag.memory.documents import FileState, Recorded
+from haios_dag.memory.insights import Pair
+from haios_dag.memory.store import Store
+
+LOCK = "A lock must be held by the kernel so that it dies with the process."
+BEAT = "A beat must say what it did even when a step of it has failed."
+LOG = "The event log must never lose a line that was acknowledged to anyone."
+
+
+class DocumentsContract(StoreContract):
+    """Documents and what they state."""
+
+    def test_ledger_knows_each_file_as_it_was_read(self, store: Store) -> None:
+        """What was recorded for each path comes back, the last reading of it."""
+        read(store, "docs/a.md", LOCK)
+        read(store, "docs/b.md", BEAT)
+        read(store, "docs/a.md", LOG)
+        assert store.recorded() == {
+            "docs/a.md": recorded(LOG + "()"),
+            "docs/b.md": recorded(BEAT + "()"),
+        }
+
+    def test_artifact_counts_its_versions(self, store: Store, foreign: Foreign) -> None:
+        """An artifact's version grows when its content changed, and only then."""
+        for text in (LOCK, LOCK, BEAT, BEAT, LOG):
+            read(store, "docs/a.md", text)
+        assert foreign.rows("SELECT file_path, version FROM artifacts") == [("docs/a.md", 3)]
+
+    def test_touched_file_keeps_its_content(self, store: Store) -> None:
+        """New time stamps replace the old ones and nothing else."""
+        read(store, "docs/a.md", LOCK)
+        sha = store.recorded()["docs/a.md"].sha256
+        with store.transaction():
+            store.touch_document("docs/a.md", FileState(9, 8, 7))
+        assert store.recorded() == {"docs/a.md": Recorded(FileState(9, 8, 7), sha)}
+
+    def test_removed_document_leaves_the_ledger_and_its_concepts(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """A deleted file is forgotten; what it said stays, without a place."""
+        read(store, "docs/a.md", LOCK)
+        forget(store, "docs/a.md")
+        assert store.recorded() == {}
+        assert store.places("concept", concept(foreign, LOCK)) == []
+        read(store, "docs/a.md", LOCK)
+        assert foreign.rows("SELECT count(*) FROM artifacts") == [(1,)]
+        assert len(store.places("concept", concept(foreign, LOCK))) == 1
+
+    def test_equal_texts_are_one_concept(self, store: Store, foreign: Foreign) -> None:
+        """A text stated again, here or elsewhere, is a further place of the same concept."""
+        assert read(store, "docs/b.md", LOCK, BEAT, LOCK) == 2
+        assert read(store, "docs/a.md", LOG, LOCK, heading="Other") == 1
+        places = store.places("concept", concept(foreign, LOCK))
+        assert [(place.path, place.heading, place.line) for place in places] == [
+            ("docs/a.md", "Other", 2),
+            ("docs/b.md", "Notes > Locking", 1),
+            ("docs/b.md", "Notes > Locking", 3),
+        ]
+
+    def test_texts_that_differ_at_all_are_two_concepts(self, store: Store) -> None:
+        """Case, numbers and a negation make another concept."""
+        texts = (LOCK, LOCK.upper(), LOCK.replace("must", "must not"), "In 20 days", "In 200 days")
+        assert read(store, "docs/a.md", *texts) == len(texts)
+        assert store.counts()["concepts"] == len(texts)
+
+    def test_changed_document_replaces_its_occurrences(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """After a change only the statements that the file still has stand in it."""
+        read(store, "docs/a.md", LOCK, BEAT)
+        read(store, "docs/b.md", BEAT)
+        read(store, "docs/a.md", LOG, LOCK)
+        assert [place.line for place in store.places("concept", concept(foreign, LOCK))] == [2]
+        (place,) = store.places("concept", concept(foreign, BEAT))
+        assert place.path == "docs/b.md"
+
+    def test_concept_that_no_document_states_is_no_work(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """An orphan waits for nothing, and is work again as soon as a document states it."""
+        read(store, "docs/a.md", LOCK, BEAT)
+        read(store, "docs/a.md", BEAT)
+        assert store.counts()["orphans"] == 1
+        assert waiting(store) == [("concept", concept(foreign, BEAT))]
+        read(store, "docs/b.md", LOCK)
+        assert store.counts()["orphans"] == 0
+        assert len(waiting(store)) == 2
+
+    def test_template_text_is_no_work(self, store: Store) -> None:
+        """Statements of one form in too many documents are boilerplate, and only then."""
+        for number in range(3):
+            line = f"Verify WORK-{number} in {number} days as the template of plans says."
+            read(store, f"docs/{number}.md", line, boilerplate=3)
+            assert store.counts()["boilerplate"] == (3 if number == 2 else 0)
+        assert waiting(store) == []
+        forget(store, "docs/1.md", boilerplate=3)
+        assert store.counts()["boilerplate"] == 0
+        assert len(waiting(store)) == 2
+
+    def test_repeats_in_one_document_are_no_template(self, store: Store) -> None:
+        """Boilerplate counts documents, not occurrences."""
+        lines = [f"Verify WORK-{number} as the template of plans says." for number in range(9)]
+        read(store, "docs/a.md", *lines, boilerplate=2)
+        assert store.counts()["boilerplate"] == 0
+
+    def test_considered_items_stay_considered(self, store: Store, foreign: Foreign) -> None:
+        """Turning orphan and back is not new work: the item keeps its vector and its cluster."""
+        read(store, "docs/a.md", LOCK)
+        give_vectors(store)
+        join(store, "concept", concept(foreign, LOCK))
+        forget(store, "docs/a.md")
+        read(store, "docs/b.md", LOCK)
+        assert not store.has_unembedded()
+        assert not store.has_unconsidered()
+
+    def test_reading_the_same_again_is_no_work(self, store: Store) -> None:
+        """Reading an unchanged document again makes no concept, no trace, nothing to embed."""
+        given_trace = trace("k")
+        read(store, "docs/a.md", LOCK, BEAT, traces=[given_trace])
+        give_vectors(store)
+        before = store.counts()
+        assert read(store, "docs/a.md", LOCK, BEAT, traces=[given_trace]) == 0
+        assert store.counts() == before
+        assert not store.has_unembedded()
+
+
+class TracesContract(StoreContract):
+    """Reasoning traces of files."""
+
+    def ids(self, foreign: Foreign) -> dict[str, int]:
+        """Return the ids of all traces by their query."""
+        return dict(foreign.rows("SELECT query, id FROM reasoning_traces ORDER BY id"))
+
+    def test_trace_is_updated_in_place(self, store: Store, foreign: Foreign) -> None:
+        """A changed trace keeps its row and waits for a new vector; an equal one does not."""
+        read(store, "traces/a.jsonl", traces=[trace("1", "first"), trace("2", "second")])
+        before = self.ids(foreign)
+        give_vectors(store)
+        read(store, "traces/a.jsonl", traces=[trace("2", "second"), trace("1", "first, again")])
+        assert self.ids(foreign) == {"first, again": before["first"], "second": before["second"]}
+        assert waiting(store) == [("trace", before["first"])]
+        assert store.unembedded(1)[0].text.startswith("first, again\n")
+
+    def test_every_field_of_a_trace_is_kept(self, store: Store, foreign: Foreign) -> None:
+        """HAIOS's columns hold what the trace says, and an update replaces all of it."""
+        columns = (
+            "query", "approach_taken", "outcome", "failure_reason", "strategy_title",
+            "strategy_description", "strategy_content", "timestamp",
+        )  # fmt: skip
+        for outcome in ("failure", "partial_success"):
+            values = {name: f"{name} in {outcome}" for name in columns}
+            values |= {"outcome": outcome, "timestamp": "2025-12-06 07:08:09"}
+            read(store, "traces/a.jsonl", traces=[trace("1", **values)])
+            assert foreign.rows(f"SELECT {', '.join(columns)} FROM reasoning_traces") == [
+                tuple(values[name] for name in columns)
+            ]
+
+    def test_removed_trace_is_no_work_and_comes_back(self, store: Store, foreign: Foreign) -> None:
+        """A trace that its file lost becomes an orphan with its row kept; back, it is live."""
+        read(store, "traces/a.jsonl", traces=[trace("1", "first"), trace("2", "second")])
+        before = self.ids(foreign)
+        read(store, "traces/a.jsonl", traces=[trace("2", "second")])
+        assert waiting(store) == [("trace", before["second"])]
+        forget(store, "traces/a.jsonl")
+        assert waiting(store) == []
+        assert store.counts()["orphans"] == 2
+        read(store, "traces/a.jsonl", traces=[trace("1", "first"), trace("2", "second")])
+        assert self.ids(foreign) == before
+        assert len(waiting(store)) == 2
+
+    def test_key_is_of_its_file(self, store: Store, foreign: Foreign) -> None:
+        """Two files may use the same key for two traces."""
+        read(store, "traces/a.jsonl", traces=[trace("1", "of a")])
+        read(store, "traces/b.jsonl", traces=[trace("1", "of b")])
+        assert len(self.ids(foreign)) == 2
+        (place,) = store.places("trace", self.ids(foreign)["of b"])
+        assert place.path == "traces/b.jsonl"
+        assert place.heading == "Release the lock late"
+
+    def test_changed_trace_is_bridged_anew(self, store: Store, foreign: Foreign) -> None:
+        """The pairs of a trace whose text changed are compared again, old waiting ones dropped."""
+        read(store, "docs/a.md", LOCK, traces=[trace("", "first")])
+        give_vectors(store)
+        read_trace = self.ids(foreign)["first"]
+        with store.transaction():
+            store.put_pairs([Pair(concept(foreign, LOCK), read_trace, 0.9)])
+            store.mark_bridged("trace", [read_trace])
+        read(store, "docs/a.md", LOCK, traces=[trace("", "something else")])
+        give_vectors(store)
+        assert store.unbridged("trace") == [read_trace]
+        assert store.waiting_pairs(9) == []
+
+
+class ForeignContract(StoreContract):
+    """What other programs put into the same memory."""
+
+    def test_foreign_items_are_adopted_once(self, store: Store, foreign: Foreign) -> None:
+        """Each concept and trace of another program is taken in by the first beat that sees it."""
+        foreign.concept(LOCK)
+        foreign.trace("How?")
+        assert store.has_unembedded()
+        with store.transaction():
+            assert store.adopt() == 2
+        with store.transaction():
+            assert store.adopt() == 0
+        assert waiting(store) == [("concept", 1), ("trace", 1)]
+
+    def test_items_added_between_our_transactions_are_adopted(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """However the writers take turns, every item waits exactly once and none is lost."""
+        for number in range(4):
+            foreign.concept(f"Theirs number {number} was added by an ingester at work.")
+            foreign.trace(f"Query number {number} of an agent at work?")
+            read(
+                store,
+                f"docs/{number}.md",
+                f"Ours is number {number}, and it says something else.",
+                traces=[trace("", f"Our own query number {number}?")],
+            )
+        found = waiting(store)
+        assert len(found) == len(set(found)) == 16
+        assert len(store.unembedded(100)) == 16
+
+    def test_products_of_others_are_no_new_work(self, store: Store, foreign: Foreign) -> None:
+        """Another program's insights get a vector and are never clustered, nor their sources."""
+        sources = [foreign.concept(LOCK), foreign.concept(BEAT)]
+        insight = foreign.insight("[Care] Hold locks, say what was done.", sources)
+        single = foreign.concept(LOG)
+        give_vectors(store)
+        assert store.unconsidered("concept") == [single]
+        assert insight not in store.bridgeable("concept")
+        assert store.bridgeable("concept") == [*sources, single]
+        assert not store.has_unembedded()
+
+    def test_concept_consumed_by_another_program_later_is_no_work(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """What another synthesis took after we saw it is not clustered again by ours."""
+        taken = [foreign.concept(LOCK), foreign.concept(BEAT)]
+        single = foreign.concept(LOG)
+        give_vectors(store)
+        foreign.insight("[Care] Hold locks, say what was done.", taken)
+        give_vectors(store)
+        assert store.unconsidered("concept") == [single]
+
+    def test_member_consumed_by_another_program_is_no_source(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """A cluster's member that another synthesis has taken is not quoted by ours."""
+        ours = [foreign.concept(LOCK), foreign.concept(BEAT)]
+        give_vectors(store)
+        join(store, "concept", *ours)
+        foreign.insight("[Care] One of them is ours.", [ours[0], foreign.concept(LOG)])
+        give_vectors(store)
+        assert [member.id for member in store.live_members("concept", ours[0])] == [ours[1]]
+
+    def test_foreign_concept_is_reused_by_a_document(self, store: Store, foreign: Foreign) -> None:
+        """A document that states another program's concept makes no second one."""
+        theirs = foreign.concept(LOCK)
+        assert read(store, "docs/a.md", LOCK) == 0
+        assert [place.path for place in store.places("concept", theirs)] == ["docs/a.md"]
+
+    def test_foreign_concept_without_a_document_is_work(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """A concept that never stood in a document is live all the same."""
+        foreign.concept(LOCK)
+        read(store, "docs/a.md", BEAT)
+        assert store.counts()["live"] == 2
+
+    def test_insight_is_no_concept_of_a_document(self, store: Store, foreign: Foreign) -> None:
+        """A document that quotes an insight word by word makes a concept of its own."""
+        insight = foreign.insight(LOCK, [foreign.concept(BEAT), foreign.concept(LOG)])
+        assert read(store, "docs/a.md", LOCK) == 1
+        assert store.places("concept", insight) == []
+
+    def test_foreign_occurrences_are_kept(self, store: Store, foreign: Foreign) -> None:
+        """Replacing or removing what we read of a file leaves what others say of it."""
+        theirs = foreign.concept("An ingester extracted this from the same file.")
+        foreign.occurrence("docs/a.md", theirs)
+        before = store.places("concept", theirs)
+        assert [(place.heading, place.line) for place in before] == [("their snippet", 7)]
+        read(store, "docs/a.md", LOCK)
+        read(store, "docs/a.md", BEAT)
+        assert store.places("concept", theirs) == before
+        forget(store, "docs/a.md")
+        assert store.places("concept", theirs) == before
+
+    def test_concept_deleted_by_another_program_is_forgotten(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """Rows that another program deleted neither wait for anything nor take part in anything."""
+        gone, kept = foreign.concept(LOCK), foreign.concept(BEAT)
+        gone_trace, kept_trace = foreign.trace("Gone?"), foreign.trace("Kept?")
+        with store.transaction():
+            store.adopt()
+        foreign.rows("DELETE FROM concepts WHERE id = ?", gone)
+        foreign.rows("DELETE FROM reasoning_traces WHERE id = ?", gone_trace)
+        assert waiting(store) == [("concept", kept), ("trace", kept_trace)]
+        give_vectors(store)
+        foreign.rows("DELETE FROM concepts WHERE id = ?", kept)
+        foreign.rows("DELETE FROM reasoning_traces WHERE id = ?", kept_trace)
+        give_vectors(store)
+        for kind in ("concept", "trace"):
+            assert store.unconsidered(kind) == []
+            assert store.bridgeable(kind) == []
+
+    def test_text_that_is_not_utf8_is_read(self, store: Store, foreign: Foreign) -> None:
+        """A foreign text in another encoding is adopted and shown with replacement marks."""
+        foreign.rows(
+            "INSERT INTO concepts (type, content) VALUES ('techne', CAST(x'4f6bff' AS TEXT)),"
+            " ('techne', x'4f6b')"
+        )
+        give_vectors(store)
+        assert store.text("concept", 1) == "Ok\ufffd"
+        assert store.text("concept", 2) == "Ok"
+
+
+class TestDocumentsCreated(Created, DocumentsContract, TracesContract, ForeignContract):
+    """In a memory that the product made."""
+
+
+class TestDocumentsV3(V3, DocumentsContract, TracesContract, ForeignContract):
+    """In a memory from HAIOS's schema file."""
+
+
+class TestDocumentsMigrated(Migrated, DocumentsContract, TracesContract, ForeignContract):
+    """In a memory that HAIOS's migrations made."""
+
+
+# --- the order of arrival ------------------------------------------------------------------------
+
+_SAID = [LOCK, BEAT, LOG, *(f"Run step {number} of the plan as written." for number in range(4))]
+_DOCUMENTS = st.dictionaries(
+    st.sampled_from("abcde"), st.lists(st.sampled_from(_SAID), max_size=4), max_size=5
+)
+
+
+def _states(path: Path) -> dict[str, str]:
+    """Return the states of all concepts that a document states."""
+    with Foreign(path) as foreign:
+        return dict(
+            foreign.rows(
+                "SELECT content, state FROM concepts JOIN dag_items USING (id)"
+                " WHERE kind = 'concept' AND state != 'orphan'"
+            )
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(before=_DOCUMENTS, after=_DOCUMENTS, seed=st.integers(0, 1000))
+def test_states_do_not_depend_on_the_order_of_arrival(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: dict[str, list[str]],
+    after: dict[str, list[str]],
+    seed: int,
+) -> None:
+    """Whatever memory knew before and in whatever order files change, only what they say counts."""
+
+    def states(*steps: dict[str, list[str]], shuffle: random.Random) -> dict[str, str]:
+        path = tmp_path_factory.mktemp("order") / "memory.db"
+        with Store.open(path, write=True, create=True) as store:
+            for documents in steps:
+                everyone = sorted(documents.keys() | store.recorded().keys())
+                shuffle.shuffle(everyone)
+                for name in everyone:
+                    if name in documents:
+                        read(store, name, *documents[name], boilerplate=3)
+                    else:
+                        forget(store, name, boilerplate=3)
+        return _states(path)
+
+    shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
+    assert states(before, after, shuffle=shuffle) == states(after, shuffle=shuffle)

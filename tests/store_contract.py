@@ -1,0 +1,167 @@
+"""The ground of the store's contract tests: a back end, and the words to speak to it with."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import haios_databases
+import pytest
+from memory_checks import Foreign, blob
+
+from haios_dag.documents import Statement
+from haios_dag.memory.documents import FileState, Recorded
+from haios_dag.memory.insights import Draft, Member, Source
+from haios_dag.memory.store import Store
+from haios_dag.memory.vectors import Kind
+from haios_dag.traces import Trace
+
+MODEL = "test-4"
+
+
+class StoreContract:
+    """Behaviour that every back end shows; a subclass says how a memory comes to be."""
+
+    def make(self, path: Path) -> None:
+        """Make an empty memory."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """Where an empty memory is."""
+        path = tmp_path / "memory.db"
+        self.make(path)
+        return path
+
+    @pytest.fixture
+    def store(self, path: Path) -> Iterator[Store]:
+        """The memory, open for writing."""
+        with Store.open(path, write=True) as store:
+            yield store
+
+    @pytest.fixture
+    def foreign(self, path: Path) -> Iterator[Foreign]:
+        """Another program at the same memory."""
+        with Foreign(path) as foreign:
+            yield foreign
+
+
+class Created(StoreContract):
+    """A memory that the product makes."""
+
+    def make(self, path: Path) -> None:
+        """Let the first writer create it."""
+        with Store.open(path, write=True, create=True):
+            pass
+
+
+class V3(StoreContract):
+    """A memory from HAIOS's schema file."""
+
+    def make(self, path: Path) -> None:
+        """Build the 16 tables."""
+        haios_databases.v3(path)
+
+
+class Migrated(StoreContract):
+    """A memory that HAIOS's migrations made."""
+
+    def make(self, path: Path) -> None:
+        """Build the tables step by step."""
+        haios_databases.migrated(path)
+
+
+def recorded(content: str) -> Recorded:
+    """Return what memory knows of a file with this content."""
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return Recorded(FileState(len(content), 1_700_000_000_000_000_000, 5), digest)
+
+
+def trace(key: str, query: str = "How was the lock released?", **fields: Any) -> Trace:  # noqa: ANN401
+    """Return a trace with this key."""
+    given: dict[str, Any] = {
+        "approach_taken": "Read the code of the beat",
+        "outcome": "success",
+        "failure_reason": None,
+        "strategy_title": "Release the lock late",
+        "strategy_description": "",
+        "strategy_content": "",
+        "timestamp": "2026-01-02 03:04:05",
+    }
+    return Trace(key=key, query=query, **(given | fields))
+
+
+def read(
+    store: Store,
+    path: str,
+    *texts: str,
+    traces: Sequence[Trace] = (),
+    boilerplate: int = 5,
+    heading: str = "Notes > Locking",
+) -> int:
+    """Let memory read a document that says these texts, one a line; return the new concepts."""
+    statements = [
+        Statement(text, "Directive", heading, line) for line, text in enumerate(texts, start=1)
+    ]
+    with store.transaction():
+        content = recorded("\n".join(texts) + repr(traces))
+        return store.replace_document(path, content, statements, traces, boilerplate)
+
+
+def forget(store: Store, path: str, boilerplate: int = 5) -> None:
+    """Let memory hear that a document is gone."""
+    with store.transaction():
+        store.remove_document(path, boilerplate)
+
+
+def waiting(store: Store) -> list[tuple[str, int]]:
+    """Return the kinds and ids of what waits for a vector."""
+    return [(item.kind, item.id) for item in store.unembedded(1000)]
+
+
+def give_vectors(
+    store: Store,
+    vector: Callable[[str], bytes] = lambda _: blob(1, 0, 0, 0),
+    model: str = MODEL,
+) -> None:
+    """Embed everything that waits."""
+    with store.transaction():
+        store.adopt()
+        if store.space() != model:
+            store.use_space(model)
+        store.put_vectors(
+            model, [(item.kind, item.id, vector(item.text)) for item in store.unembedded(1000)]
+        )
+
+
+def concept(foreign: Foreign, text: str) -> int:
+    """Return the id of the only concept with this text."""
+    return int(foreign.one("SELECT id FROM concepts WHERE content = ?", text))
+
+
+def join(store: Store, kind: Kind, leader: int, *members: int, beat: str | None = None) -> None:
+    """Record that items form a cluster under its leader."""
+    with store.transaction():
+        store.put_members(kind, [Member(one, leader, 1.0) for one in (leader, *members)], beat)
+
+
+def draft(content: str, *sources: int) -> Draft:
+    """Return an insight about to be written."""
+    return Draft(
+        content=content,
+        sources=[Source(one, 0.9) for one in sources],
+        confidence=0.75,
+        vector=blob(0, 1, 0, 0),
+        method="extractive",
+        reason="a test",
+    )
+
+
+def speak(store: Store, kind: Kind, content: str, *members: int, beat: str | None = None) -> int:
+    """Form a cluster of the members, led by the first, and write its insight; return its id."""
+    join(store, kind, *members, beat=beat)
+    with store.transaction():
+        store.adopt()
+        insight = store.add_insight(kind, draft(content, *members), MODEL, beat)
+        store.lead(kind, members[0], insight)
+    return insight
