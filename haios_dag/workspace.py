@@ -68,7 +68,12 @@ class Workspace:
             or self._haios_memory()
         )
         if named:
-            return self.root / Path(named).expanduser()
+            try:
+                if "\0" in named:
+                    raise ValueError("no path has a NUL character")  # noqa: TRY301 - as the next
+                return self.root / Path(named).expanduser()
+            except (RuntimeError, ValueError) as error:
+                raise ConfigError(f"the memory's path {named!r} cannot be used: {error}") from None
         usual = self.root / "haios_memory.db"
         return usual if usual.exists() else self.root / "memory.db"
 
@@ -79,13 +84,20 @@ class Workspace:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            reason = error.strerror
+            raise ConfigError(f"{path}: {reason}; set [memory] path in haios.toml") from None
+        except ValueError as error:
             raise ConfigError(f"{path}: {error}; set [memory] path in haios.toml") from None
         import yaml  # noqa: PLC0415 - 25 ms, only where used
 
         try:
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times faster
             found = yaml.load(text, Loader=loader)["paths"]["memory_db"]  # noqa: S506 - it is safe
-        except (yaml.YAMLError, KeyError, TypeError):
+        except (KeyError, TypeError):
             return None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            # To guess here could begin a second, empty memory beside the real one.
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"{path}: {reason}; set [memory] path in haios.toml") from None
         return found if isinstance(found, str) and found else None
