@@ -1,5 +1,6 @@
 """`haios.toml` and `.env`: what the operator may set, checked before it is used."""
 
+import math
 import os
 import stat
 import tomllib
@@ -62,10 +63,10 @@ def load(path: Path) -> Config:
     """
     given: dict[str, Any] = {}
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=_finite)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
     if given:
         try:
@@ -87,17 +88,29 @@ def load(path: Path) -> Config:
     )
 
 
+def _finite(text: str) -> float:
+    """Return a number; raise ValueError for nan, with which no limit would hold, and infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
 def environment(path: Path) -> Mapping[str, str]:
     """Return the process environment over the variables of a `.env` file, if there is one.
 
     A scheduler starts a beat with almost no environment, so the file is read here; the process
     environment itself is not changed. Raise ConfigError when others than the owner may read the
-    file (it holds keys), or when it is not UTF-8 text.
+    file (it holds keys), or when it is not a file of UTF-8 text.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return os.environ
+    except OSError as error:
+        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{path} is not a file; move it away")
     if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
         raise ConfigError(f"{path} can be read or written by others; run: chmod 600 {path}")
     from dotenv import dotenv_values  # noqa: PLC0415 - 20 ms, only where used

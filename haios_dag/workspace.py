@@ -77,6 +77,15 @@ class Workspace:
         usual = self.root / "haios_memory.db"
         return usual if usual.exists() else self.root / "memory.db"
 
+    def _below_root(self, named: str) -> Path:
+        """Return a path that somebody gave; raise ConfigError when it cannot be one."""
+        if "\0" in named:
+            raise ConfigError(f"the memory's path {named!r} has a NUL character; correct it")
+        try:
+            return self.root / Path(named).expanduser()
+        except RuntimeError:
+            raise ConfigError(f"the memory's path {named!r} names an unknown user") from None
+
     def _haios_memory(self) -> str | None:
         """Return `paths.memory_db` of the HAIOS configuration, where there is one."""
         path = self.root / ".claude" / "haios" / "config" / "haios.yaml"
