@@ -6,7 +6,8 @@ over all of it. Source of the method: Hartigan, Clustering Algorithms (1975),
 chapter 3, the leader algorithm.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
 
 BLOCK = 2048  # rows a matrix product: bounds memory, and is large enough for full speed
+# The last bits of a matrix product depend on its shape and on the machine. So that neither decides
+# who joins whom, a cosine this close to the threshold is computed again, exactly.
+_SLACK = 1e-5
 _NONE = np.iinfo(np.int64).max
 
 
@@ -40,33 +44,51 @@ class Leaders:
         Return (item, leader, cosine) for each; an item that leads has itself and 1.0. The new
         leaders are taken in.
         """
-        leader, similarity = self._earliest(vectors)
+        leader, nearest = self._earliest(vectors)
         own = vectors @ vectors.T
         placed: list[tuple[int, int, float]] = []
         new: list[int] = []  # rows of this block that lead
         for row, item in enumerate(ids):
-            near = np.flatnonzero(own[row, new] >= self.threshold)
-            if near.size and ids[new[near[0]]] < leader[row]:
-                leader[row] = ids[new[near[0]]]
-                similarity[row] = own[row, new[near[0]]]
+            first = self._first(own[row, new], vectors[row], lambda i: vectors[new[i]])
+            if first is not None and ids[new[first]] < leader[row]:
+                leader[row], nearest[row] = ids[new[first]], vectors[new[first]]
             if leader[row] == _NONE:
                 new.append(row)
                 placed.append((item, item, 1.0))
             else:
-                placed.append((item, int(leader[row]), float(similarity[row])))
+                placed.append((item, int(leader[row]), cosine(vectors[row], nearest[row])))
         self.add((ids[row] for row in new), vectors[new])
         return placed
 
     def _earliest(self, vectors: "Vectors") -> "tuple[Ids, Vectors]":
-        """Return, a row, the lowest leader id within the threshold (or _NONE) and its cosine."""
+        """Return, a row, the lowest leader id within the threshold (or _NONE) and its vector."""
         leader = np.full(len(vectors), _NONE, np.int64)
-        similarity = np.zeros(len(vectors), np.float32)
+        nearest = np.zeros_like(vectors)
         rows = np.arange(len(vectors))
         for ids, block in self.blocks:
             cosines = vectors @ block.T
-            first = (cosines >= self.threshold).argmax(axis=1)  # ids ascend: the first is earliest
-            found = np.where(cosines[rows, first] >= self.threshold, ids[first], _NONE)
+            first = (cosines >= self.threshold - _SLACK).argmax(axis=1)  # ids ascend: the earliest
+            found = np.where(cosines[rows, first] >= self.threshold + _SLACK, ids[first], _NONE)
+            for row in np.flatnonzero(np.abs(cosines[rows, first] - self.threshold) <= _SLACK):
+                column = self._first(cosines[row], vectors[row], block.__getitem__)
+                if column is not None:
+                    first[row], found[row] = column, ids[column]
             better = found < leader
             leader[better] = found[better]
-            similarity[better] = cosines[rows, first][better]
-        return leader, similarity
+            nearest[better] = block[first[better]]
+        return leader, nearest
+
+    def _first(
+        self, cosines: "Vectors", vector: "Vectors", other: "Callable[[int], Vectors]"
+    ) -> int | None:
+        """Return the first place whose cosine to `vector` is within the threshold, exactly."""
+        for i in np.flatnonzero(cosines >= self.threshold - _SLACK).tolist():
+            sure = cosines[i] > self.threshold + _SLACK
+            if sure or cosine(vector, other(i)) >= self.threshold:
+                return int(i)
+        return None
+
+
+def cosine(one: "Vectors", other: "Vectors") -> float:
+    """Return the dot product of two unit vectors, correctly rounded: the same everywhere."""
+    return math.fsum((one.astype(np.float64) * other.astype(np.float64)).tolist())
