@@ -130,6 +130,18 @@ class Insights(Database):
                 )
             ]
 
+    def are_live(self, kind: Kind, items: Sequence[int]) -> bool:
+        """Tell whether all these items may still be taken as sources."""
+        with meaning(self.path):
+            return all(
+                self.connection.execute(
+                    "SELECT 1 FROM dag_items WHERE kind = ? AND id = ? AND state = 'live'"
+                    f" AND {THERE}",
+                    (kind, item),
+                ).fetchone()
+                for item in items
+            )
+
     def places(self, kind: Kind, item: int) -> list[Place]:
         """Return where an item stands in the documents, ordered by path and line."""
         concept = (

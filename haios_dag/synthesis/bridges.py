@@ -76,11 +76,16 @@ class Bridging:
                 "concept", concepts, model, dimensions, BLOCK
             ):
                 cosines = vectors @ trace_vectors.T
-                rows, columns = np.nonzero(cosines >= space.DEFAULT.bridge)
+                rows, columns = np.nonzero(cosines >= space.DEFAULT.bridge - 1e-5)
                 for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                     concept, trace = ids[row], trace_ids[column]
+                    # A matrix product's last bits depend on its shape; what is kept must not.
+                    one, other = vectors[row].astype(float), trace_vectors[column].astype(float)
+                    similarity = round(float(one @ other), 6)
+                    if similarity < space.DEFAULT.bridge:
+                        continue
                     if not of("concept", concept) & of("trace", trace):
-                        yield Pair(concept, trace, float(cosines[row, column]))
+                        yield Pair(concept, trace, similarity)
 
     def write(self, budget: int) -> None:
         """Write the best waiting pairs as insights, up to the budget."""

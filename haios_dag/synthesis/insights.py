@@ -108,6 +108,10 @@ class Synthesis:
         new = 0
         with self.store.transaction():
             self.store.adopt()
+            for leader, members in everyone.items():
+                if not self.store.are_live(kind, [member.id for member in members]):
+                    del clusters[leader]  # another program took one meanwhile: for the next beat
+                    spoken.pop(leader, None)
             for leader, gained in clusters.items():
                 self.store.put_members(kind, gained, self.beat)
                 if leader not in spoken:
@@ -144,7 +148,8 @@ class Synthesis:
         return extract.Member(
             item,
             self.store.text(kind, item),
-            frozenset(place.path for place in places),
+            # Nobody knows where another program's item stands: it speaks for itself.
+            frozenset(place.path for place in places) or frozenset({f"{kind} {item}"}),
             tuple(part for place in places for part in place.heading.split(" > ") if part),
         )
 
