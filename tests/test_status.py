@@ -342,8 +342,8 @@ def test_a_writer_amid_its_dump_is_waited_for(
     """A file that another program has truncated and is about to fill is not called damaged."""
     monkeypatch.setattr(previous, "_PAUSE", 0.5)  # far longer than the other writer takes
     put(workspace.status_slim, b'{"context_pct":')
-    with workspace.status_slim.open("ab") as file:
-        other = threading.Timer(0.05, lambda: (file.write(b" 13.0}"), file.flush()))
+    with workspace.status_slim.open("ab", buffering=0) as file:
+        other = threading.Timer(0.05, file.write, [b" 13.0}"])
         other.start()
         assert write(workspace) == []
         other.join()
