@@ -11,7 +11,7 @@ import functools
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 _DENSE, _HASHED = 256, 512
 _DENSE_WEIGHT, _HASHED_WEIGHT = 0.65, 0.35
+_BATCH, _BATCH_CHARACTERS = 64, 64_000  # texts, and characters with the padding, a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +54,41 @@ DEFAULT = Space(
 
 
 def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
-    """Return one unit vector a text, as rows of float32; a text without words gives zeros.
+    """Return one unit vector a text, as rows of float32; an empty text gives zeros.
+
+    A text's vector does not depend on the texts beside it.
 
     Raise ModelError when the model is not installed or damaged.
     """
     import numpy as np  # noqa: PLC0415 - 70 ms, only where used
 
     model = _model()
-    # Tokens are padded to the longest text of a batch, so batches hold texts of like length.
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     vectors = np.empty((len(texts), DEFAULT.dimensions), np.float32)
-    for start in range(0, len(order), 64):
-        rows = order[start : start + 64]
-        batch = [texts[i] for i in rows]
+    for rows in _batches(texts):
+        # The tokenizer takes no lone surrogates, which a command line may hold.
+        batch = [texts[i].encode("utf-8", "replace").decode("utf-8") for i in rows]
         dense = np.asarray(model.embed(batch), np.float32)
         vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
         vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
     return _unit(vectors)
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the rows of texts of like length; few of long ones, as each is padded to the longest.
+
+    A token takes a kilobyte of memory, and a character can be four tokens.
+    """
+    batch: list[int] = []
+    for row in sorted(range(len(texts)), key=lambda i: len(texts[i])):
+        if batch and len(texts[row]) * len(batch) >= _BATCH_CHARACTERS:
+            yield batch
+            batch = []
+        batch.append(row)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _unit(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
