@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,28 @@ Setting a busy timeout on every SQLite connection ended the ingester crash under
 
 Two connections with different busy timeouts behave differently when synthesis holds the lock.
 """
+
+
+WORDS = """
+    memory beat event status synthesis bridge concept trace lock writer reader index commit
+    cluster leader vector budget schedule probe step ledger document heading insight archive
+    queue agent session operator workspace database schema validator timeout retry disk crash
+""".split()
+
+
+def grow(root: Path, seed: int, documents: int = 120, *, checkpoints: bool = True) -> None:
+    """Add documents with statements that resemble each other, and checkpoints, to a workspace."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    stems = [" ".join(chance.sample(WORDS, 9)) for _ in range(150)]
+    for number in range(documents):
+        lines = [f"# Report {seed}-{number} about {' and '.join(chance.sample(WORDS, 2))}"]
+        for _ in range(12):
+            lines.append(f"## The {' '.join(chance.sample(WORDS, 3))} matter")
+            lines.append(f"The {chance.choice(stems)} was seen with {chance.choice(WORDS)}.")
+        text = "\n\n".join(lines) + "\n"
+        if checkpoints and number % 4 == 0:
+            text = f"---\ntemplate: checkpoint\nstatus: complete\n---\n{text}"
+        (root / "docs" / f"report-{seed}-{number}.md").write_text(text, encoding="utf-8")
 
 
 def doit(

@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-
 import workspaces
 from invariants import assert_invariants
-from workspaces import doit, log
+from workspaces import doit, grow, log
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,26 +21,6 @@ pytestmark = [
 
 STEPS = ("ingest", "embed", "synthesize", "bridge", "status", "event")
 KILLS = 20  # a step
-_WORDS = (
-    "memory beat event status synthesis bridge concept trace lock writer reader index commit "
-    "cluster leader vector budget schedule probe step ledger document heading insight archive "
-    "queue agent session operator workspace database schema validator timeout retry disk crash"
-).split()
-
-
-def grow(root: Path, seed: int, documents: int = 120) -> None:
-    """Add documents with statements that resemble each other, and checkpoints, to a workspace."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
-    stems = [" ".join(chance.sample(_WORDS, 9)) for _ in range(150)]
-    for number in range(documents):
-        lines = [f"# Report {seed}-{number} about {' and '.join(chance.sample(_WORDS, 2))}"]
-        for _ in range(12):
-            lines.append(f"## The {' '.join(chance.sample(_WORDS, 3))} matter")
-            lines.append(f"The {chance.choice(stems)} was seen with {chance.choice(_WORDS)}.")
-        text = "\n\n".join(lines) + "\n"
-        if number % 4 == 0:
-            text = f"---\ntemplate: checkpoint\nstatus: complete\n---\n{text}"
-        (root / "docs" / f"report-{seed}-{number}.md").write_text(text, encoding="utf-8")
 
 
 def run_until(root: Path, step: str, delay: float) -> bool:
