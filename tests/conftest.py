@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# The only place that knows of material beside the project; everything that needs it skips without it.
+# The only place that knows of material beside the project; what needs it skips without it.
 REAL_WORKSPACE = Path(__file__).parents[2] / "shared" / "workspaces" / "haios"
 
 
