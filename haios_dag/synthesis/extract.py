@@ -26,6 +26,7 @@ _LONGEST = 320  # characters of a quoted sentence
 _FEWEST_WORDS = 6
 SAME = 0.80  # two quoted sentences closer than this say the same
 _TITLE_LONGEST = 90
+_HEADING_LONGEST = 500  # characters looked at: other programs' headings are not bounded
 _CHORE_COSTS = 0.2  # of a sentence's score
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`])|\n+")
@@ -63,9 +64,7 @@ _GENERIC = re.compile(
     r"change|file|component|principle|appendix|cycle)\s*[\w.-]{0,4})$",
     re.IGNORECASE,
 )
-_NUMBERING = re.compile(
-    r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*|\[[A-Z]?[\d.]+\]\s*)"
-)
+_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*|\[[A-Z]?[\d.]+\]\s*)")
 _KIND_OF_DOCUMENT = re.compile(
     r"^(?:session \d+\w*(?: checkpoint)?|checkpoint|implementation plan|plan|investigation|"
     r"work item|adr(?:-\d+)?|(?:investigation )?handoff|report|observations?)"
@@ -112,6 +111,8 @@ def extract(
     """
     if len(frozenset().union(*(member.documents for member in members))) < 2:  # noqa: PLR2004
         return Refusal("all sources stand in one document")
+    by_id = sorted(range(len(members)), key=lambda i: members[i].id)  # sums round by their order
+    members, vectors = [members[i] for i in by_id], vectors[by_id]
     centroid = _unit(vectors.mean(axis=0))
     nearness = vectors @ centroid
     order = sorted(
@@ -176,6 +177,7 @@ def best_title(headings: Sequence[str], near: "Vectors", embed: Embed) -> str | 
 
 def clean_title(heading: str) -> str | None:
     """Return a heading without numbering and kind of document, or None when it says nothing."""
+    heading = " ".join(heading[:_HEADING_LONGEST].split())
     title = _NUMBERING.sub("", heading.replace("`", "").replace("*", "").strip())
     title = _KIND_OF_DOCUMENT.sub("", title).strip(" :\u2013\u2014-")
     title = re.sub(r"\s*\([^)]*\)$", "", title)
@@ -220,7 +222,8 @@ def _unit(vector: "Vectors") -> "Vectors":
 
 
 def shorten(text: str) -> str:
-    """Return a text fit for a title: cut at a word when it is long."""
+    """Return a text fit for a title: on one line, cut at a word when it is long."""
+    text = " ".join(text[:_HEADING_LONGEST].split())
     if len(text) <= _TITLE_LONGEST:
         return text
     return text[: _TITLE_LONGEST - 1].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"
