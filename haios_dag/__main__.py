@@ -1,8 +1,6 @@
 """`python -m haios_dag`: what is needed before there is a `dodo.py` to run."""
 
 import argparse
-import io
-import os
 import shlex
 import subprocess
 import sys
@@ -11,7 +9,7 @@ from pathlib import Path
 
 from haios_dag import __version__, init
 from haios_dag.errors import HaiosError
-from haios_dag.text import printable
+from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import Workspace
 
 _INIT = (
@@ -23,9 +21,7 @@ _INIT = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 ok, 1 an error or a conflict, 2 usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a console that lacks a character
+    tolerate_any_console()
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.command is None:
@@ -69,22 +65,10 @@ def _init(folder: Path) -> int:
         log = Workspace(folder).events
         lines += ["", f"Next, run a beat, then see what it left in the event log, {log}:"]
         lines += [f"  {_shell([*doit, task])}" for task in ("heartbeat", "events")]
-    _say(lines)
+    say(map(printable, lines))
     for problem in done.problems:
         print(printable(f"haios_dag: {problem}"), file=sys.stderr)
     return 1 if done.problems else 0
-
-
-def _say(lines: list[str]) -> None:
-    """Print lines; raise HaiosError where they cannot be written, such as on a full disk."""
-    try:
-        print("\n".join(map(printable, lines)), flush=True)
-    except OSError as error:
-        # What is still buffered would fail once more when Python exits.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        raise HaiosError(f"the output could not be written: {error.strerror}") from None
 
 
 def _shell(words: list[str]) -> str:

@@ -24,7 +24,7 @@ from doit.exceptions import TaskError, TaskFailed
 from haios_dag import __version__, clock, events, files, pulse, status
 from haios_dag.counts import Counts
 from haios_dag.errors import EventError, HaiosError, LockedError, MemoryUnavailableError
-from haios_dag.text import printable
+from haios_dag.text import printable, tolerate_any_console
 from haios_dag.workspace import Workspace
 
 Outcome = dict[str, Any]
@@ -68,6 +68,7 @@ class Beat:
     """One beat in one workspace, as ingredients of doit tasks. Making one does no I/O."""
 
     def __init__(self, root: Path, memory: str | None = None) -> None:
+        tolerate_any_console()
         self.workspace = Workspace(root, memory)
         self.id: str | None = None  # None: no beat, a step run by hand
         self.steps: dict[str, Outcome] = {}
@@ -210,6 +211,8 @@ class Beat:
             beat, started = str(lost["beat"]), str(lost["started"])
         except (ValueError, KeyError, TypeError):
             return  # cut off while it was written: that beat had not begun any work
+        for path in (self.workspace.status, self.workspace.status_slim):
+            files.remove_leftovers(path)
         if events.has_beat(self.workspace, beat):
             return
         insights, bridges = pulse.written_by(self.workspace, beat)

@@ -7,6 +7,7 @@ returns.
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 import sys
@@ -56,7 +57,7 @@ def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | N
     with the old content in place.
     """
     ensure_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             with contextlib.suppress(FileNotFoundError):
@@ -73,6 +74,14 @@ def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | N
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed calls of `write_atomic` left beside a file; nobody may be writing it."""
+    name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.tmp")
+    for one in path.parent.glob("*.tmp"):
+        if name.fullmatch(one.name):
+            one.unlink(missing_ok=True)
 
 
 def append_durable(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ OPEN = """
 import sys
 from pathlib import Path
 from haios_dag import events
-from haios_dag.errors import EventError
+from haios_dag.errors import EventError, HaiosError
 from haios_dag.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
 """

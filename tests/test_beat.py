@@ -1,12 +1,12 @@
 """A beat as the scheduler runs it: real doit processes in real workspaces."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,13 +39,16 @@ def copy(beaten: Path, tmp_path: Path) -> Path:
 
 
 def memory(root: Path) -> sqlite3.Connection:
-    """Open the memory of a workspace to look at it."""
-    return sqlite3.connect(f"file:{root / 'memory.db'}?mode=ro", uri=True)
+    """Return a copy of a workspace's memory to look at; nothing is left open or behind."""
+    copy = sqlite3.connect(":memory:")
+    with contextlib.closing(sqlite3.connect(root / "memory.db")) as original:
+        original.backup(copy)
+    return copy
 
 
-def one(root: Path, sql: str) -> object:
-    """Return the single value of a query."""
-    return memory(root).execute(sql).fetchone()[0]
+def one(root: Path, sql: str) -> int:
+    """Return the single number of a query."""
+    return int(memory(root).execute(sql).fetchone()[0])
 
 
 def test_first_beat_does_everything(beaten: Path) -> None:
@@ -287,6 +290,15 @@ def test_unwritable_log(copy: Path) -> None:
     assert last["outcome"] == "idle"
 
 
+def test_console_without_the_character(copy: Path) -> None:
+    """A name that the console cannot show comes out as an escape, and the beat goes on."""
+    (copy / "docs" / "\u2192.md").write_bytes(b"\0" * 100)
+    done = doit(copy, env={"PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 1
+    assert "\\u2192.md: it is not text" in done.stderr
+    assert steps(log(copy)[-1])["status"] == "ran"
+
+
 def test_bad_config(copy: Path) -> None:
     """A wrong key in haios.toml fails every step with its name, and the event says so."""
     (copy / "haios.toml").write_text("[ingest]\nfolder = ['docs']\n", encoding="utf-8")
@@ -351,7 +363,7 @@ def test_two_at_once(root: Path) -> None:
 
 
 @pytest.fixture
-def slow(root: Path) -> Iterator[Path]:
+def slow(root: Path) -> Path:
     """A workspace whose beat stops in `embed` until it is stopped."""
     model = root.parent / "slow" / "wordllama"
     model.mkdir(parents=True)
@@ -396,7 +408,10 @@ def test_killed(slow: Path) -> None:
     process.kill()
     process.communicate()
     assert log(slow) == []
+    leftover = slow / ".claude" / "haios-status.json.0123456789ab.tmp"
+    leftover.touch()
     recovers(slow)
+    assert not leftover.exists()
     lost, last = log(slow)
     assert lost["outcome"] == "interrupted"
     assert lost["seconds"] is None

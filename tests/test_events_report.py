@@ -288,7 +288,7 @@ class TestOutput:
         """An output that cannot be written is one sentence, also when Python exits."""
         program = OPEN + (
             "try:\n    events.show(workspace, int(sys.argv[2]))\n"
-            "except EventError as error:\n    print(error, file=sys.stderr)"
+            "except HaiosError as error:\n    print(error, file=sys.stderr)"
         )
         with (
             Path("/dev/full").open("wb") as full,

@@ -263,4 +263,4 @@ def test_writers_at_once_leave_whole_files(workspace: Workspace) -> None:
         _, complaints = writer.communicate()
         assert (writer.returncode, complaints) == (0, "")
     assert not list(workspace.status.parent.glob("*.bad-*"))
-    assert not list(workspace.status.parent.glob(".*.tmp"))
+    assert not list(workspace.status.parent.glob("*.tmp"))

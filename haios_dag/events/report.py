@@ -1,18 +1,17 @@
 """The event log as people read it: the actions behind `events`, `events-since` and so on."""
 
 import json as json_format
-import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from haios_dag import clock
 from haios_dag.errors import EventError
 from haios_dag.events import dates, log
 from haios_dag.events.lines import Entry
-from haios_dag.text import printable
+from haios_dag.text import printable, say
 
 if TYPE_CHECKING:
     from haios_dag.workspace import Workspace
@@ -39,7 +38,7 @@ def show(workspace: "Workspace", count: int = 20, *, json: bool = False) -> None
             found.append(entry)
         if len(found) == count:
             break
-    _print(map(_raw if json else line, reversed(found)))
+    say(map(_raw if json else line, reversed(found)))
     _remark([] if found else ["no events yet"], unread, json=json)
 
 
@@ -67,7 +66,7 @@ def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) 
                 yield entry
 
     _remark([dates.understood(text, instant, now)], Counter(), json=json)
-    _print(map(_raw if json else line, since()))
+    say(map(_raw if json else line, since()))
     remarks = [] if seen["shown"] else ["no events since then" if seen else "no events yet"]
     if seen["undated"]:
         remarks.append(f"left out, having no readable time: {seen['undated']}")
@@ -109,7 +108,7 @@ def stats(workspace: "Workspace") -> None:
 def clear_log(workspace: "Workspace") -> None:
     """Archive the log and print where it is now. Raise EventError."""
     archive = log.clear(workspace)
-    _print([f"archived as {printable(str(archive))}" if archive else "no events yet"])
+    say([f"archived as {printable(str(archive))}" if archive else "no events yet"])
 
 
 def line(entry: Entry) -> str:
@@ -188,25 +187,4 @@ def _remark(remarks: list[str], unread: Counter[str], *, json: bool) -> None:
     if unread:
         many = "1 line" if unread.total() == 1 else f"{unread.total()} lines"
         remarks = [*remarks, f"{many} could not be read: {_counts(unread)}"]
-    _print(remarks, sys.stderr if json else sys.stdout)
-
-
-def _print(printed: Iterable[str], stream: IO[str] | None = None) -> None:
-    """Print lines. When the reader has gone (`| head -1`), quietly print no more.
-
-    Raise EventError when the output cannot be written for another reason, such as a full disk.
-    """
-    out = stream or sys.stdout
-    if out is None:  # a Windows process without a console
-        return
-    try:
-        for text in printed:
-            print(text, file=out)
-        out.flush()
-    except OSError as error:
-        # What is still buffered would fail once more when Python exits.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, out.fileno())
-        os.close(nowhere)
-        if not isinstance(error, BrokenPipeError):
-            raise EventError(f"the output could not be written: {error.strerror}") from None
+    say(remarks, sys.stderr if json else sys.stdout)
