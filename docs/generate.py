@@ -1,0 +1,289 @@
+"""Write the generated parts of the pages in this folder: `python docs/generate.py`.
+
+With `--check`, write nothing and fail when a part is not what it should be. A part stands between
+`<!-- generated: NAME -->` and `<!-- end -->`; what is between them comes from the program itself.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the checkout, whether it is installed or not
+
+from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as do the next
+
+from haios_dag import __main__, schema  # noqa: E402
+from haios_dag.embedding import space  # noqa: E402
+from haios_dag.memory import tables  # noqa: E402
+
+_PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(
+    r"((?:^--[^\n]*\n)+)CREATE TABLE (dag_\w+) \(\n(.*?)^\)", re.DOTALL | re.MULTILINE
+)
+_COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
+
+
+# --- what the program prints ---------------------------------------------------------------------
+
+
+def task_names() -> list[str]:
+    """Return the public tasks, as `doit list` shows them."""
+    return [line.split()[0] for line in _doit("list").splitlines()]
+
+
+def _tasks() -> str:
+    return _shown("doit list", _doit("list"))
+
+
+def _task_help() -> str:
+    """Return the help of the tasks that have options; that of the others is their list line."""
+    helps = {name: _doit("help", name) for name in task_names()}
+    return "\n".join(
+        _shown(f"doit help {name}", text) for name, text in helps.items() if text.count("\n") > 1
+    )
+
+
+def _module_help() -> str:
+    return "\n".join(
+        _shown(" ".join(["python -m haios_dag", *words, "--help"]), _module(*words, "--help"))
+        for words in ([], ["init"])
+    )
+
+
+def _doit(*words: str) -> str:
+    """Return what `doit WORDS` prints here; doit changes directory and path, so put them back."""
+    printed = io.StringIO()
+    folder, path = Path.cwd(), list(sys.path)
+    try:
+        with contextlib.redirect_stdout(printed):
+            code = DoitMain().run(["-f", str(ROOT / "dodo.py"), *words])
+    finally:
+        os.chdir(folder)
+        sys.path[:] = path
+    if code:
+        raise RuntimeError(f"doit {' '.join(words)} ended with {code}: {printed.getvalue()}")
+    return printed.getvalue()
+
+
+def _module(*words: str) -> str:
+    """Return what `python -m haios_dag WORDS` prints on a terminal of 80 columns."""
+    printed = io.StringIO()
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "80"
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            __main__.main(words)
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    return printed.getvalue()
+
+
+def _shown(command: str, printed: str) -> str:
+    return f"```text\n$ {command}\n{printed.rstrip()}\n```\n"
+
+
+# --- what the schemas say ------------------------------------------------------------------------
+
+
+def _settings() -> str:
+    """Return one table a section of `haios.toml`."""
+    parts = []
+    for name, section in schema.load("config")["properties"].items():
+        rows = [
+            (f"`{key}`", _default(rule["default"]), f"{rule['description']}{_limits(rule)}")
+            for key, rule in section["properties"].items()
+        ]
+        head = f"### `[{name}]`\n\n{section['description']}\n\n"
+        parts.append(head + _rows(("key", "default", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def _default(value: object) -> str:
+    import json  # noqa: PLC0415 - only here
+
+    return "not set" if value is None else f"`{json.dumps(value)}`"
+
+
+def _limits(rule: Mapping[str, Any]) -> str:
+    """Return what else a number must be, as sentences."""
+    words = {"exclusiveMinimum": "More than", "minimum": "At least", "maximum": "At most"}
+    return "".join(f" {said} {rule[key]:,}." for key, said in words.items() if key in rule)
+
+
+def _event() -> str:
+    """Return the tables of a heartbeat's keys and of the keys of each step."""
+    found = schema.load("event-heartbeat")
+    step = found["$defs"]["step"]
+    return "\n".join(
+        [
+            _keys(found, found),
+            f"Keys of each step in `steps`. {step['description']}\n",
+            _keys(step, found),
+        ]
+    )
+
+
+def _status() -> str:
+    """Return the tables of the status's keys: who writes each, and the keys inside ours."""
+    found = schema.load("status-slim")
+    rows = []
+    for name, rule in found["properties"].items():
+        ours = "type" in rule or "$ref" in rule
+        said = rule["description"].replace("; another writer's", "")
+        rows.append((f"`{name}`", "the beat" if ours else "others", said))
+    parts = [_rows(("key", "written by", "meaning"), rows)]
+    for name in ("infrastructure", "pulse"):
+        parts += [f"Keys of `{name}`:\n", _keys(found["properties"][name], found)]
+    return "\n".join(parts)
+
+
+def _keys(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    """Return the table of an object's keys."""
+    required = rule.get("required", ())
+    rows = [
+        (
+            f"`{name}`" + ("" if name in required else " (may be absent)"),
+            _type(one, whole),
+            one.get("description", ""),
+        )
+        for name, one in rule["properties"].items()
+    ]
+    return _rows(("key", "value", "meaning"), rows)
+
+
+def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    """Return in a few words what a value is."""
+    if "$ref" in rule:
+        return _type(whole["$defs"][rule["$ref"].removeprefix("#/$defs/")], whole)
+    if "const" in rule:
+        return f'`"{rule["const"]}"`'
+    if "enum" in rule:
+        return ", ".join(f'`"{value}"`' for value in rule["enum"])
+    if rule.get("format") == "date-time":
+        return "time"
+    words = {"array": "list", "boolean": "true or false", "integer": "count", "string": "text"}
+    given = rule.get("type", "anything")
+    return " or ".join(
+        words.get(one, one) for one in ([given] if isinstance(given, str) else given)
+    )
+
+
+# --- what the modules say ------------------------------------------------------------------------
+
+
+def _bookkeeping() -> str:
+    """Return the table of our tables in memory, and of the columns that are explained."""
+    rows, explained = [], []
+    for comment, name, body in _TABLE.findall(tables.BOOKKEEPING):
+        holds, columns = _comment(comment)
+        rows.append((f"`{name}`", holds, ", ".join(f"`{c}`" for c in _COLUMN.findall(body))))
+        if columns:
+            table = _rows(("column", "meaning"), [(f"`{c}`", said) for c, said in columns])
+            explained += [f"Columns of `{name}`:\n", table]
+    return "\n".join([_rows(("table", "holds", "columns"), rows), *explained])
+
+
+def _comment(comment: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return what a table's comment says of the table, and of each column it explains.
+
+    A line about a column is indented by three blanks and begins with the column's name; lines that
+    are indented further go on with it.
+    """
+    holds: list[str] = []
+    columns: list[tuple[str, str]] = []
+    for line in comment.splitlines():
+        text = line.removeprefix("--")
+        indent = len(text) - len(text.lstrip())
+        if indent < 3:
+            holds.append(text.strip())
+        elif indent == 3:
+            name, said = text.split(maxsplit=1)
+            columns.append((name, said))
+        else:
+            columns[-1] = (columns[-1][0], f"{columns[-1][1]} {text.strip()}")
+    return " ".join(holds), columns
+
+
+def _space() -> str:
+    """Return the table of the embedding space in use."""
+    one = space.DEFAULT
+    return _rows(
+        ("", ""),
+        [
+            ("model", f"`{one.model}`"),
+            ("numbers in a vector", str(one.dimensions)),
+            ("two texts belong together from", str(one.cluster)),
+            ("two texts say the same from", str(one.duplicate)),
+            ("a concept explains a trace from", str(one.bridge)),
+        ],
+    )
+
+
+# --- Markdown ------------------------------------------------------------------------------------
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    r"""Return a text that a table may hold: `|` everywhere, `*` and `<` outside code, escaped."""
+    return re.sub(r"`[^`]*`|[*<]", lambda m: m[0] if m[0][0] == "`" else f"\\{m[0]}", text).replace(
+        "|", "\\|"
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "tasks": _tasks,
+    "task-help": _task_help,
+    "module-help": _module_help,
+    "settings": _settings,
+    "event": _event,
+    "status": _status,
+    "bookkeeping": _bookkeeping,
+    "space": _space,
+}
+
+
+def render(page: str) -> str:
+    """Return a page with its generated parts as they should be."""
+    return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}{part[3]}", page)
+
+
+def stale(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Return each page in a folder that is not up to date, with what it should be."""
+    for path in sorted(folder.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        if (wanted := render(page)) != page:
+            yield path, wanted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check; return 1 when a page is not up to date and was to be checked."""
+    parser = argparse.ArgumentParser(description="Write the generated parts of the pages.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail when out of date")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
+    given = parser.parse_args(arguments)
+    found = list(stale(given.folder))
+    for path, wanted in found:
+        if given.check:
+            print(f"{path} is not up to date; run: python docs/generate.py", file=sys.stderr)
+        else:
+            path.write_text(wanted, encoding="utf-8", newline="\n")
+            print(f"{path} written")
+    return 1 if given.check and found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
