@@ -7,6 +7,7 @@ With `--check`, write nothing and fail when a part is not what it should be. A p
 import argparse
 import contextlib
 import io
+import json
 import os
 import re
 import sys
@@ -108,8 +109,6 @@ def _settings() -> str:
 
 
 def _default(value: object) -> str:
-    import json  # noqa: PLC0415 - only here
-
     return "not set" if value is None else f"`{json.dumps(value)}`"
 
 
