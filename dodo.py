@@ -23,6 +23,7 @@ DOIT_CONFIG = {
     "backend": "sqlite3",
     "dep_file": ":memory:",  # up to date is what the workspace itself says, so doit keeps no state
     "verbosity": 2,
+    "sort": "definition",  # `doit list` in the order of the picture
     "minversion": "0.37.0",
 }
 

@@ -244,15 +244,17 @@ class Beat:
         if self._held is None:
             return
         try:
-            if not self._recorded:
-                self._record("interrupted" if self._signal else "failed")
+            if self._signal and not self._recorded:
+                self._record("interrupted")
+            elif not self._recorded:
+                self._record("failed", reason="the graph broke before the event; see the output")
         except EventError as error:
             print(printable(str(error)), file=sys.stderr)  # the next beat will record this one
         finally:
             self._held.close()
             self._held = None
 
-    def _record(self, outcome: str) -> None:
+    def _record(self, outcome: str, **reason: str) -> None:
         """Append the event once, then clear the marker."""
         self._recorded = True
         if outcome == "interrupted":
@@ -268,6 +270,7 @@ class Beat:
             steps=self.steps,
             insights=insights,
             bridges=bridges,
+            **reason,
         )
         assert self._held is not None  # noqa: S101 - only a beat that holds the lock records
         _rewrite(self._held, b"")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from haios_dag.counts import Counts
-from haios_dag.errors import DocumentError
+from haios_dag.errors import DocumentError, MemoryUnavailableError
 from haios_dag.memory.documents import FileState, Recorded
 from haios_dag.memory.store import Store
 from haios_dag.progress import progress
@@ -62,6 +62,7 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa
         known = store.recorded()
         gone = sorted(known.keys() - found.keys())
         with store.transaction():
+            refusal = store.refuses_traces()
             for path in gone:
                 store.remove_document(path, settings.boilerplate_documents)
         counts.add(removed=len(gone))
@@ -69,9 +70,15 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa
         with progress("ingest", len(changed)) as advance:
             for start in range(0, len(changed), _BATCH):
                 batch = {path: found[path] for path in changed[start : start + _BATCH]}
-                problems += _read_batch(store, workspace, batch, counts)
+                problems += _read_batch(store, workspace, batch, counts, keep_traces=not refusal)
                 advance(len(batch))
         _note_touched(store, found, known, set(changed))
+    if untaken := counts["untaken_traces"]:
+        raise MemoryUnavailableError(
+            f"{workspace.memory} refuses {untaken} traces ({refusal}): it mirrors them into a"
+            " sqlite-vec table; install haios-dag[vec] in a Python whose sqlite3 can load"
+            " extensions, or keep the memory elsewhere with [memory] path in haios.toml"
+        )
     if problems:
         rest = len(problems) - _NAMED
         raise DocumentError(
@@ -170,7 +177,12 @@ def _bytes(file: str, max_megabytes: float) -> bytes:
 
 
 def _read_batch(
-    store: Store, workspace: Workspace, batch: dict[str, Found], counts: Counts
+    store: Store,
+    workspace: Workspace,
+    batch: dict[str, Found],
+    counts: Counts,
+    *,
+    keep_traces: bool,
 ) -> list[str]:
     """Parse some files, then write what they say in one short transaction.
 
@@ -191,6 +203,10 @@ def _read_batch(
         racy = one.state.mtime_ns > begun - _RACY_NS
         state = replace(one.state, mtime_ns=0) if racy else one.state
         recorded = Recorded(state, hashlib.sha256(data).hexdigest())
+        if found_traces and not keep_traces:  # read again until the memory takes them
+            recorded = Recorded(replace(state, mtime_ns=0), "")
+            counts.add(untaken_traces=len(found_traces))
+            found_traces = []
         parsed.append((path, recorded, statements, found_traces))
     new = 0
     with store.transaction():

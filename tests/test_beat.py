@@ -9,6 +9,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import haios_databases
 import pytest
 import workspaces
 from invariants import assert_invariants, content_hash
@@ -297,6 +298,19 @@ def test_console_without_the_character(copy: Path) -> None:
     assert done.returncode == 1
     assert "\\u2192.md: it is not text" in done.stderr
     assert steps(log(copy)[-1])["status"] == "ran"
+
+
+def test_memory_that_refuses_traces(root: Path) -> None:
+    """Where traces cannot be mirrored, ingest says so and reads the documents all the same."""
+    haios_databases.migrated(root / "memory.db")
+    haios_databases.mirror_traces(root / "memory.db")
+    for _ in range(2):
+        error = failed(root, "ingest")
+        assert "refuses 1 traces" in error
+        assert "haios-dag[vec]" in error
+    assert log(root)[0]["steps"]["ingest"]["documents"] == 4
+    assert log(root)[0]["new_insights"] >= 1
+    assert log(root)[1]["steps"]["ingest"]["documents"] == 1
 
 
 def test_bad_config(copy: Path) -> None:

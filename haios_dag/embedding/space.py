@@ -3,8 +3,8 @@
 A text's vector is two unit vectors side by side: the mean of its WordLlama token vectors (256
 floats, weight 0.65), and its signed hashed words (512 floats, weight 0.35). The weights are the
 squares of the factors, so the dot product of two texts is 0.65 x cosine + 0.35 x cosine: meaning,
-and the very words, which tell "20" from "200". Thresholds belong to the space: another model's
-cosines mean something else.
+and the very words, which in a workspace full of names often tell more. Thresholds belong to the
+space: another model's cosines mean something else.
 """
 
 import functools

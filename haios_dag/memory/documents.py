@@ -1,6 +1,7 @@
 """What was read: documents, their statements as concepts, and reasoning traces."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,6 +92,31 @@ class Documents(Database):
         )
         self._see_clusters()
         return concepts + traces
+
+    def refuses_traces(self) -> str | None:
+        """Return why this database takes no new traces, or None; nothing is left of the trial.
+
+        HAIOS's migration 005 mirrors traces by triggers into a table of the extension sqlite-vec:
+        without it no trace can be written, and its triggers may ask for an embedding too.
+        """
+        mirrored = self.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
+            " AND tbl_name = 'reasoning_traces')"
+        ).fetchone()[0]
+        if not mirrored:
+            return None
+        self.connection.execute("SAVEPOINT trial")
+        try:
+            self.connection.execute(
+                "INSERT INTO reasoning_traces (query, approach_taken, outcome)"
+                " VALUES ('trial', 'trial', 'success')"
+            )
+        except sqlite3.OperationalError as error:
+            return str(error)
+        finally:
+            self.connection.execute("ROLLBACK TO trial")
+            self.connection.execute("RELEASE trial")
+        return None
 
     def replace_document(
         self,
