@@ -33,9 +33,6 @@ def main(repository: Path, folder: Path) -> None:
     for number, (command, shown) in enumerate(found):
         clone = folder / f"readme-{number}" / "main"
         subprocess.run(["git", "clone", "-q", str(repository), str(clone)], check=True)
-        shared = repository.parent / "shared"
-        if shared.is_dir():
-            (clone.parent / "shared").symlink_to(shared)
         print(f"$ {command}", flush=True)
         done = subprocess.run(
             ["bash", "-c", command], cwd=clone, capture_output=True, text=True, check=False
