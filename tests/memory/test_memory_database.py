@@ -5,8 +5,10 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -258,15 +260,17 @@ sys.stdin.read()
 
 
 @contextlib.contextmanager
-def held(path: Path, statement: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+def held(path: Path, statement: str = "BEGIN IMMEDIATE") -> Iterator[subprocess.Popen[str]]:
     """Let another process hold a lock on a database."""
     with processes.start(_HOLD, path, statement) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         try:
-            yield
+            yield process
         finally:
-            process.communicate()
+            if process.stdin and not process.stdin.closed:
+                process.stdin.close()
+            process.wait()
 
 
 def test_lock_of_another_process(memory: Path) -> None:
@@ -280,6 +284,25 @@ def test_lock_of_another_process(memory: Path) -> None:
             with Store.open(memory, write=True) as second, refused(memory, "locked"):
                 read(second, "docs/c.md", "Something new.")
         assert read(store, "docs/c.md", "Something new.") == 1
+
+
+def test_writer_waits_for_its_turn(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that is released in time delays a writer and does not fail it."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 60)
+    with Store.open(memory, write=True) as store, held(memory) as holder:
+        assert holder.stdin is not None
+        release = threading.Timer(0.2, holder.stdin.close)
+        release.start()
+        assert read(store, "docs/c.md", "Something new.") == 1
+        release.join()
+
+
+def test_transaction_takes_the_lock_first(memory: Path) -> None:
+    """From its first moment a transaction keeps other writers out, so what it reads stays true."""
+    with Store.open(memory, write=True) as store, Store.open(memory, write=True) as other:
+        with store.transaction(), refused(memory, "locked"):
+            read(other, "docs/c.md", "Something new.")
+        assert read(other, "docs/c.md", "Something new.") == 1
 
 
 def test_lock_on_a_memory_that_is_not_prepared(tmp_path: Path) -> None:

@@ -268,6 +268,13 @@ class ForeignContract(StoreContract):
         give_vectors(store)
         assert store.unconsidered("concept") == [single]
 
+    def test_mark_alone_says_consumed(self, store: Store, foreign: Foreign) -> None:
+        """A concept with a cluster id is taken, even when its cluster is not there any more."""
+        taken, single = foreign.concept(LOCK), foreign.concept(BEAT)
+        foreign.rows("UPDATE concepts SET synthesis_cluster_id = 77 WHERE id = ?", taken)
+        give_vectors(store)
+        assert store.unconsidered("concept") == [single]
+
     def test_member_consumed_by_another_program_is_no_source(
         self, store: Store, foreign: Foreign
     ) -> None:

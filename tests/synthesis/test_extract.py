@@ -111,8 +111,25 @@ def test_large_clusters_are_bounded() -> None:
     """However many members there are, three of them are quoted, one sentence each."""
     days = ("today", "yesterday", "tomorrow", "soon", "later", "often", "always", "sometimes")
     texts = [f"{text[:-1]} {day}. {other}" for text in LOCKING for day in days for other in PLANS]
-    found = spoken([member(number, text) for number, text in enumerate(texts)])
+    asked: list[str] = []
+
+    def embed(some: Sequence[str]) -> "NDArray[np.float32]":
+        asked.extend(some)
+        return space.embed(some)
+
+    members = [member(number, text) for number, text in enumerate(texts)]
+    found = extract.extract(members, space.embed(texts), DUPLICATE, embed)
+    assert isinstance(found, Extract)
     assert len(re.findall(r"[a-z]\.(?= |$)", found.text)) <= 3
+    assert len(asked) <= 2 * extract.CONSIDERED < len(texts)
+
+
+def test_no_source_is_quoted_twice() -> None:
+    """Each quote comes from a source of its own, however much another one has to say."""
+    talker = f"{LOCKING[0]} {PLANS[0]} {ALONE[0]} {ALONE[1]} {ALONE[2]}"
+    found = spoken([member(1, talker), member(2, LOCKING[1])])
+    assert LOCKING[1] in found.text
+    assert sum(text in found.text for text in (*LOCKING, *PLANS, *ALONE)) == 2
 
 
 _WORDS = st.just("\n") | st.sampled_from(
