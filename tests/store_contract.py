@@ -11,7 +11,7 @@ from memory_checks import Foreign, blob
 
 from haios_dag.documents import Statement
 from haios_dag.memory.documents import FileState, Recorded
-from haios_dag.memory.insights import Draft, Member, Source
+from haios_dag.memory.insights import Draft, Member, Pair, Source
 from haios_dag.memory.store import Store
 from haios_dag.memory.vectors import Kind
 from haios_dag.traces import Trace
@@ -164,4 +164,17 @@ def speak(store: Store, kind: Kind, content: str, *members: int, beat: str | Non
         store.adopt()
         insight = store.add_insight(kind, draft(content, *members), MODEL, beat)
         store.lead(kind, members[0], insight)
+    return insight
+
+
+def bridge(store: Store, concept: int, of: int, beat: str | None = None) -> int:
+    """Write the bridge of a concept and a trace; return its id."""
+    pair = Pair(concept, of, 0.75)
+    with store.transaction():
+        store.adopt()
+        store.put_pairs([pair])
+        insight = store.add_insight(
+            "cross", draft(f"[Bridge] {concept}-{of}", concept, of), MODEL, beat
+        )
+        store.link(pair, insight)
     return insight

@@ -1,4 +1,4 @@
-"""The store's contract: clusters, insights with their sources and revisions, bridges, undo."""
+"""The store's contract: clusters, insights with their sources and revisions, undo."""
 
 import sqlite3
 from pathlib import Path
@@ -11,6 +11,7 @@ from store_contract import (
     Created,
     Migrated,
     StoreContract,
+    bridge,
     draft,
     forget,
     give_vectors,
@@ -224,133 +225,6 @@ class InsightsContract(StoreContract):
         assert_invariants(path, MODEL)
 
 
-def bridge(store: Store, concept: int, of: int, beat: str | None = None) -> int:
-    """Write the bridge of a concept and a trace; return its id."""
-    pair = Pair(concept, of, 0.75)
-    with store.transaction():
-        store.adopt()
-        store.put_pairs([pair])
-        insight = store.add_insight(
-            "cross", draft(f"[Bridge] {concept}-{of}", concept, of), MODEL, beat
-        )
-        store.link(pair, insight)
-    return insight
-
-
-class BridgesContract(StoreContract):
-    """Pairs and bridges."""
-
-    def fill(self, store: Store) -> None:
-        """Read three concepts and two traces, with vectors."""
-        read(store, "docs/a.md", *TEXTS[:3])
-        read(store, "traces/a.jsonl", traces=[trace("1", "One?"), trace("2", "Two?")])
-        give_vectors(store)
-
-    def test_items_are_compared_once(self, store: Store) -> None:
-        """Each item waits for its pairs until they were compared, then takes part as an old one."""
-        self.fill(store)
-        assert store.has_unbridged()
-        assert store.unbridged("concept") == [1, 2, 3]
-        with store.transaction():
-            store.mark_bridged("concept", [1, 2, 3])
-            store.mark_bridged("trace", [1])
-        assert store.unbridged("concept") == []
-        assert store.unbridged("trace") == [2]
-        with store.transaction():
-            store.mark_bridged("trace", [2])
-        assert not store.has_unbridged()
-        assert store.bridgeable("concept") == [1, 2, 3]
-        assert store.bridgeable("trace") == [1, 2]
-
-    def test_best_pairs_come_first(self, store: Store) -> None:
-        """Waiting pairs come by similarity, ties by concept, then trace; a known one stays."""
-        self.fill(store)
-        pairs = [Pair(2, 1, 0.7), Pair(1, 2, 0.7), Pair(3, 1, 0.9), Pair(1, 1, 0.7)]
-        with store.transaction():
-            store.put_pairs(pairs)
-            store.put_pairs([Pair(2, 1, 0.99)])
-        expected = [Pair(3, 1, 0.9), Pair(1, 1, 0.7), Pair(1, 2, 0.7), Pair(2, 1, 0.7)]
-        assert store.waiting_pairs(9) == expected
-        assert store.waiting_pairs(2) == expected[:2]
-        assert store.waiting_pairs(0) == []
-        assert store.count_waiting_pairs() == store.counts()["waiting_pairs"] == 4
-
-    def test_waiting_pair_is_work(self, store: Store) -> None:
-        """A pair waits until it is bridged or dropped, and is not taken up again then."""
-        self.fill(store)
-        with store.transaction():
-            store.mark_bridged("concept", [1, 2, 3])
-            store.mark_bridged("trace", [1, 2])
-            store.put_pairs([Pair(1, 1, 0.7), Pair(1, 2, 0.8)])
-        assert store.has_unbridged()
-        bridge(store, 1, 1)
-        with store.transaction():
-            store.drop_pair(Pair(1, 2, 0.8))
-        assert not store.has_unbridged()
-        with store.transaction():
-            store.put_pairs([Pair(1, 1, 0.7)])
-        assert store.waiting_pairs(9) == []
-
-    def test_crossed_pairs_are_two_bridges(
-        self, store: Store, foreign: Foreign, path: Path
-    ) -> None:
-        """Concept 1 with trace 2 and concept 2 with trace 1 differ by the order of their rows."""
-        self.fill(store)
-        one, two = bridge(store, 1, 2), bridge(store, 2, 1)
-        assert_invariants(path, MODEL)
-        assert store.counts()["bridges"] == 2
-        for insight, sources in ((one, [1, 2]), (two, [2, 1])):
-            assert [
-                row[0]
-                for row in foreign.rows(
-                    "SELECT source_id FROM synthesis_provenance WHERE synthesized_concept_id = ?"
-                    " ORDER BY id",
-                    insight,
-                )
-            ] == sources
-
-    def test_bridge_consumes_nothing(self, store: Store, foreign: Foreign) -> None:
-        """The concept of a bridge is not marked as consumed."""
-        self.fill(store)
-        bridge(store, 1, 2)
-        assert foreign.one("SELECT synthesis_cluster_id FROM concepts WHERE id = 1") is None
-        assert 1 in store.unconsidered("concept")
-
-    def test_pair_sleeps_while_a_side_is_an_orphan(self, store: Store) -> None:
-        """A pair whose concept or trace no file has any more waits until it is back."""
-        self.fill(store)
-        with store.transaction():
-            store.mark_bridged("concept", [1, 2, 3])
-            store.mark_bridged("trace", [1, 2])
-            store.put_pairs([Pair(1, 1, 0.7), Pair(2, 2, 0.8)])
-        forget(store, "traces/a.jsonl")
-        assert store.waiting_pairs(9) == []
-        assert not store.has_unbridged()
-        assert store.count_waiting_pairs() == store.counts()["waiting_pairs"] == 0
-        read(store, "traces/a.jsonl", traces=[trace("1", "One?"), trace("2", "Two?")])
-        read(store, "docs/a.md", *TEXTS[1:3])
-        assert store.waiting_pairs(9) == [Pair(2, 2, 0.8)]
-        assert store.has_unbridged()
-        read(store, "docs/a.md", *TEXTS[:3])
-        assert store.count_waiting_pairs() == 2
-
-    def test_deleted_bridge_stays_deleted(self, store: Store, foreign: Foreign) -> None:
-        """A pair whose bridge somebody deleted does not wait again."""
-        self.fill(store)
-        with store.transaction():
-            store.mark_bridged("concept", [1, 2, 3])
-            store.mark_bridged("trace", [1, 2])
-        foreign.rows("DELETE FROM concepts WHERE id = ?", bridge(store, 1, 2))
-        assert not store.has_unbridged()
-
-    def test_titles_of_traces(self, store: Store, foreign: Foreign) -> None:
-        """A trace goes by its strategy's title, else by what it asked."""
-        self.fill(store)
-        untitled = foreign.trace("What else?", title="")
-        assert store.trace_title(1) == "Release the lock late"
-        assert store.trace_title(untitled) == "What else?"
-
-
 def everything_then_fail(store: Store) -> None:
     """Change rows of every kind in one transaction that fails in the end."""
     with store.transaction():
@@ -414,13 +288,13 @@ def arguments(*texts: str) -> tuple[Recorded, list[Statement], list[Trace], int]
     return recorded("\n".join(texts)), statements, [], 5
 
 
-class TestInsightsCreated(Created, InsightsContract, BridgesContract, TransactionsContract):
+class TestInsightsCreated(Created, InsightsContract, TransactionsContract):
     """In a memory that the product made."""
 
 
-class TestInsightsV3(V3, InsightsContract, BridgesContract, TransactionsContract):
+class TestInsightsV3(V3, InsightsContract, TransactionsContract):
     """In a memory from HAIOS's schema file."""
 
 
-class TestInsightsMigrated(Migrated, InsightsContract, BridgesContract, TransactionsContract):
+class TestInsightsMigrated(Migrated, InsightsContract, TransactionsContract):
     """In a memory that HAIOS's migrations made."""
