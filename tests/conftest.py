@@ -28,3 +28,13 @@ def haios_workspace(tmp_path: Path) -> Path:
         for name in files:
             (Path(folder) / name).chmod(0o644)
     return target
+
+
+@pytest.fixture
+def as_plain_user() -> list[str]:
+    """A prefix to a command that makes permissions count, even for root."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root ignores permissions, and setpriv is not there to change that")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]

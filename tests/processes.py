@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,11 +13,14 @@ _ROOT = Path(haios_dag.__file__).parents[1]
 
 
 def start(
-    program: str, *arguments: object, stdout: int | IO[Any] = subprocess.PIPE
+    program: str,
+    *arguments: object,
+    prefix: Sequence[str] = (),
+    stdout: int | IO[Any] = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """Start a Python program that may import the package, with UTF-8 pipes as its streams."""
     return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [*prefix, sys.executable, "-c", program, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=subprocess.PIPE,
@@ -26,9 +30,9 @@ def start(
     )
 
 
-def run(program: str, *arguments: object) -> str:
+def run(program: str, *arguments: object, prefix: Sequence[str] = ()) -> str:
     """Run a Python program to its end and return what it printed; it must succeed silently."""
-    with start(program, *arguments) as process:
+    with start(program, *arguments, prefix=prefix) as process:
         printed, complaints = process.communicate()
     assert process.returncode == 0, complaints
     assert complaints == ""

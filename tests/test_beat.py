@@ -189,16 +189,6 @@ def test_bad_document_fails_ingest_alone(copy: Path, data: bytes, reason: str) -
     recovers(copy)
 
 
-@pytest.fixture
-def as_plain_user() -> list[str]:
-    """A prefix to a command that makes permissions count, even for root."""
-    if os.geteuid() != 0:
-        return []
-    if not shutil.which("setpriv"):
-        pytest.skip("root ignores permissions, and setpriv is not there to change that")
-    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-
-
 def test_unreadable_document(copy: Path, as_plain_user: list[str]) -> None:
     """A document without read permission is named, and read once it may be."""
     bad = copy / "docs" / "secret.md"

@@ -331,23 +331,20 @@ class TestFaults:
         assert numbers(workspace.events) == [1, 3]
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
-    def test_folder_without_write_permission(self, workspace: Workspace) -> None:
+    def test_folder_without_write_permission(
+        self, workspace: Workspace, as_plain_user: list[str]
+    ) -> None:
         """An ordinary user who may not write gets a sentence that names the path."""
         workspace.events.parent.mkdir()
         workspace.events.parent.chmod(0o555)
         workspace.events_lock.parent.mkdir()
         workspace.events_lock.parent.chmod(0o777)
         program = OPEN + (
-            "import os\nwarm = Workspace(workspace.root / 'imports-all')\n"
-            "events.append(warm, eval(sys.argv[2]))\n"
-            "os.chdir(workspace.root)\nroot = Workspace(Path())\n"
-            "if os.getuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-            "try:\n    events.append(root, eval(sys.argv[2]))\n"
+            "try:\n    events.append(workspace, eval(sys.argv[2]))\n"
             "except EventError as error:\n    print(error)"
         )
-        workspace.root.chmod(0o755)
-        said = run(program, workspace.root, simple(1))
-        assert "could not be written: .claude/haios-events.jsonl: Permission denied" in said
+        said = run(program, workspace.root, simple(1), prefix=as_plain_user)
+        assert f"could not be written: {workspace.events}: Permission denied" in said
 
     def test_no_log(self, workspace: Workspace) -> None:
         """Reading where there is no log finds nothing and makes nothing."""
