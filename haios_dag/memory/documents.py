@@ -90,8 +90,33 @@ class Documents(Database):
             "   WHERE cluster_type = 'concept' AND synthesized_concept_id IS NOT NULL"
             f"   AND cluster_id > ({SEEN_CLUSTERS}))"
         )
+        self._adopt_bridges()
         self._see_clusters()
         return concepts + traces
+
+    def _adopt_bridges(self) -> None:
+        """Take pairs that another program has bridged for bridged.
+
+        HAIOS types both sides 'cross': the concept is the one that was written first (contract
+        section 1.6). It keeps no similarity.
+        """
+        self.connection.execute(
+            "INSERT INTO dag_bridges (concept_id, trace_id, insight_id)"
+            " SELECT concept.member_id, trace.member_id, synthesized_concept_id"
+            " FROM synthesis_clusters"
+            " JOIN synthesis_cluster_members AS concept ON concept.id ="
+            "   (SELECT min(id) FROM synthesis_cluster_members WHERE cluster_id ="
+            "    synthesis_clusters.id)"
+            " JOIN synthesis_cluster_members AS trace ON trace.id ="
+            "   (SELECT max(id) FROM synthesis_cluster_members WHERE cluster_id ="
+            "    synthesis_clusters.id)"
+            f" WHERE synthesis_clusters.id > ({SEEN_CLUSTERS}) AND cluster_type = 'cross'"
+            " AND synthesized_concept_id IN (SELECT id FROM concepts)"
+            " AND concept.member_id IN (SELECT id FROM concepts)"
+            " AND trace.member_id IN (SELECT id FROM reasoning_traces)"
+            " ON CONFLICT (concept_id, trace_id) DO UPDATE SET insight_id = excluded.insight_id"
+            " WHERE dag_bridges.insight_id IS NULL"
+        )
 
     def refuses_traces(self) -> str | None:
         """Return why this database takes no new traces, or None; nothing is left of the trial.

@@ -262,7 +262,7 @@ CREATE TABLE dag_revisions (
 CREATE TABLE dag_bridges (
     concept_id INTEGER NOT NULL REFERENCES concepts (id) ON DELETE CASCADE,
     trace_id INTEGER NOT NULL REFERENCES reasoning_traces (id) ON DELETE CASCADE,
-    similarity REAL NOT NULL,
+    similarity REAL,
     insight_id INTEGER REFERENCES concepts (id) ON DELETE CASCADE,
     PRIMARY KEY (concept_id, trace_id)
 ) WITHOUT ROWID;

@@ -128,6 +128,20 @@ class BridgesContract(StoreContract):
         foreign.rows("DELETE FROM concepts WHERE id = ?", bridge(store, 1, 2))
         assert not store.has_unbridged()
 
+    def test_pair_bridged_by_another_program(self, store: Store, foreign: Foreign) -> None:
+        """What another program has bridged is bridged, whether the pair waits here or is new."""
+        self.fill(store)
+        with store.transaction():
+            store.put_pairs([Pair(1, 2, 0.7), Pair(3, 1, 0.6)])
+        first = foreign.insight("[Theirs] one", [1, 2], kind="cross")
+        second = foreign.insight("[Theirs] two", [2, 1], kind="cross")
+        with store.transaction():
+            store.adopt()
+            store.put_pairs([Pair(2, 1, 0.8)])
+        assert store.waiting_pairs(9) == [Pair(3, 1, 0.6)]
+        found = foreign.rows("SELECT concept_id, trace_id, insight_id FROM dag_bridges ORDER BY 1")
+        assert found == [(1, 2, first), (2, 1, second), (3, 1, None)]
+
     def test_titles_of_traces(self, store: Store, foreign: Foreign) -> None:
         """A trace goes by its strategy's title, else by what it asked."""
         self.fill(store)
