@@ -90,7 +90,7 @@ def grow(root: Path, seed: int, documents: int = 120, *, checkpoints: bool = Tru
             lines.append(f"## The {' '.join(chance.sample(WORDS, 3))} matter")
             lines.append(f"The {chance.choice(stems)} was seen with {chance.choice(WORDS)}.")
         text = "\n\n".join(lines) + "\n"
-        if checkpoints and number % 4 == 0:
+        if checkpoints and number % 15 == 0:
             text = f"---\ntemplate: checkpoint\nstatus: complete\n---\n{text}"
         (root / "docs" / f"report-{seed}-{number}.md").write_text(text, encoding="utf-8")
 
