@@ -10,6 +10,15 @@ import pytest
 REAL_WORKSPACE = Path(__file__).parents[2] / "shared" / "workspaces" / "haios"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the real workspace where there is none."""
+    if REAL_WORKSPACE.is_dir():
+        return
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.skip(reason=f"no real workspace at {REAL_WORKSPACE}"))
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own settings out of every test."""
@@ -18,9 +27,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def haios_workspace(tmp_path: Path) -> Path:
-    """A writable copy of the real HAIOS workspace; skip where it is not at hand."""
-    if not REAL_WORKSPACE.is_dir():
-        pytest.skip(f"the real workspace is not at {REAL_WORKSPACE}")
+    """A writable copy of the real HAIOS workspace, for tests marked `real`."""
     target = tmp_path / "haios"
     shutil.copytree(REAL_WORKSPACE, target)
     for folder, _, files in os.walk(target):

@@ -237,7 +237,7 @@ def test_hostile_documents_come_to_an_end() -> None:
     assert len(done.stdout.split()) == len(HOSTILE)
 
 
-@pytest.mark.skipif(not REAL_WORKSPACE.is_dir(), reason="the real workspace is not at hand")
+@pytest.mark.real
 def test_real_documents() -> None:
     """Of a tenth of HAIOS's documents every one is read, and every statement is on its line."""
     found: list[tuple[str, Statement]] = []

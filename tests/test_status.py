@@ -37,6 +37,7 @@ def test_an_empty_workspace_gets_nulls_and_no_invented_value(workspace: Workspac
         assert not any(keys["session_state"].values())
 
 
+@pytest.mark.real
 def test_a_real_workspace_keeps_its_live_state(haios_workspace: Path) -> None:
     """A beat in a real workspace changes only what it computes: contract cases 10 and 11."""
     workspace = Workspace(haios_workspace)

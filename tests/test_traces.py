@@ -251,7 +251,7 @@ def test_lines_never_raise(value: object) -> None:
         (trace.key + trace.query + trace.strategy_content).encode()
 
 
-@pytest.mark.skipif(not REAL_WORKSPACE.is_dir(), reason="the real workspace is not at hand")
+@pytest.mark.real
 def test_real_documents() -> None:
     """Every third of HAIOS's checkpoints and investigations gives a trace, but for empty ones."""
     folders = ("docs/checkpoints", "docs/investigations")

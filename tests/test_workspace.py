@@ -148,6 +148,7 @@ def test_resolving_leaves_the_environment_alone(tmp_path: Path) -> None:
     assert dict(os.environ) == before
 
 
+@pytest.mark.real
 def test_the_real_configuration_names_its_memory(haios_workspace: Path) -> None:
     """The real workspace's memory is `haios_memory.db`, before there is one."""
     assert Workspace(haios_workspace).memory == haios_workspace / "haios_memory.db"

@@ -14,10 +14,7 @@ from conftest import REAL_WORKSPACE
 from invariants import assert_invariants, content_hash
 from workspaces import doit, log, steps
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not REAL_WORKSPACE.is_dir(), reason=f"{REAL_WORKSPACE} is not there"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.real]
 
 
 @pytest.fixture(scope="module")
