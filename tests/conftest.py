@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # what they measure is tested too
 
 # The only place that knows of material beside the project; what needs it skips without it.
 REAL_WORKSPACE = Path(__file__).parents[2] / "shared" / "workspaces" / "haios"

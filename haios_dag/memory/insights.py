@@ -57,8 +57,8 @@ class Source:
 class Draft:
     """An insight about to be written.
 
-    `content` is `[title] text`; `vector` its little-endian float32 embedding; `confidence` the mean
-    cosine of the sources to their centroid.
+    `content` is `[title] text`; `vector` its little-endian float32 embedding; `confidence` is
+    between 0 and 1.
     """
 
     content: str

@@ -7,12 +7,16 @@ refuses a cluster that has nothing to say: repeats of one statement, template te
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from haios_dag import statements
+from haios_dag.synthesis import facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +31,11 @@ _FEWEST_WORDS = 6
 SAME = 0.80  # two quoted sentences closer than this say the same
 _TITLE_LONGEST = 90
 _HEADING_LONGEST = 500  # characters looked at: other programs' headings are not bounded
-_CHORE_COSTS = 0.2  # of a sentence's score
+_REPETITION = "the sources repeat one statement"
+_CHORE_COSTS = 0.2  # of a sentence's score, which is a cosine
+_FRAGMENT_COSTS = 0.1
+_FEWEST_STATED = 10  # words in whole sentences that an insight quotes
+_SURE = 30  # words in whole sentences at which the confidence is one half
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`])|\n+")
 _CODE = re.compile(r"`[^`]*`")
@@ -37,17 +45,37 @@ _LABEL = re.compile(r"^(?:[A-Z][\w/-]*)(?: [\w/()&+-]+){0,3}:\s+")
 # Labels of test plans and task lists: what follows is a step to execute, not a statement.
 _STEP = re.compile(
     r"^(?:verify|assertions?|input|output|action|setup|expected?|spec_ref|test|step|files?|command|"
-    r"run|usage|see|source|status|date|session|spawned|related|memory|note to self)\b[^.]{0,20}:",
+    r"run|usage|see|source|status|date|session|spawned|related|memory|focus|note to self)\b"
+    r"[^.]{0,20}:",
     re.IGNORECASE,
 )
 # A line of a task list or of a log of work: true of one day, and no statement to keep.
 _CHORE = re.compile(
     r"^(?:add|creat|updat|remov|delet|implement|fix|mov|renam|run|read|grep|writ|wrote|test|verif|"
-    r"check|commit|extend|extract|refactor|install|execut|document|investigat|spawn|clos|complet|"
+    r"check|commit|list|identif|filter|defer|skip|synthesi[sz]|select|glob|invok|extend|extract|refactor|install|execut|document|investigat|spawn|clos|complet|"
     r"archiv|migrat|wir|replac|review|confirm|declar|modif|enhanc|diagnos|resolv|merg)"
-    r"(?:e|es|s|ed|ied|y|ing|ten)?\b|^@",
+    r"(?:e|es|s|ed|red|ied|y|ing|ring|ten)?\b|^@",
     re.IGNORECASE,
 )
+# A line that reports one day's outcome: counts of tests, a tick, an answer to a form.
+_REPORT = re.compile(
+    r"\btests? (?:all )?(?:pass(?:ed|es|ing)?|green|fail(?:ed|ing)?)\b|\b(?:zero|no) regressions?\b"
+    r"|\d (?:\w+ ){0,2}tests\b|^(?:none|nothing|n/a|no deviations?|no issues?)\b"
+    r"|^(?:low|medium|high) priority\b|^(?:skipped|blocked by)\b|[\u2611\u2705\u2713\u2714]|\bTBD\b"
+    r"|\b(?:complete|completed|done|closed|ready|implemented|operational|verified)[\])]*[.!]*$",
+    re.IGNORECASE,
+)
+# What a sentence has and a label or a list of names has not: a verb, or a word that joins clauses.
+_CLAUSE = re.compile(
+    r"\b(?:is|are|was|were|be|been|has|have|had|does|do|did|can|could|cannot|will|would|must|should"
+    r"|shall|may|might|because|since|so|while|unless|until|instead|that|enables?|requires?|uses?"
+    r"|contains?|provides?|returns?|reads?|writes?|needs?|means?|causes?|prevents?|allows?|makes?"
+    r"|keeps?|lacks?|fails?|failed|caused|found|blocks?|becomes?|stores?|takes?|works?|exists?"
+    r"|depends?|discovers?|ensures?|creates?|replaces?|gets?|got|defines?|runs?|imports?|shows?"
+    r"|matches|match|serves?|leads?|happens?)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"`[^`]*`|\([^()]*\)|\"[^\"]*\"")
 _GENERIC = re.compile(
     r"^(?:context|overview|(?:session )?summary|introduction|background|notes?|details?|"
     r"objective|goals?|purpose|scope|in scope|out of scope|problem(?: statement)?|solution|"
@@ -64,7 +92,9 @@ _GENERIC = re.compile(
     r"change|file|component|principle|appendix|cycle)\s*[\w.-]{0,4})$",
     re.IGNORECASE,
 )
-_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*|\[[A-Z]?[\d.]+\]\s*)")
+_NUMBERING = re.compile(
+    r"^(?:\d+(?:\.\d+)*[.):]?\s+|[A-Z][.)]\s+|[-*#]+\s*|\[[A-Z]?[\d.]+\]\s*|\[[A-Z]+\]\s+)"
+)
 _KIND_OF_DOCUMENT = re.compile(
     r"^(?:session \d+\w*(?: checkpoint)?|checkpoint|implementation plan|plan|investigation|"
     r"work item|adr(?:-\d+)?|(?:investigation )?handoff|report|observations?)"
@@ -87,7 +117,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What a cluster says; `confidence` is the mean cosine of its members to their centroid."""
+    """What a cluster says; `confidence` grows with the words that it quotes in whole sentences."""
 
     title: str
     text: str
@@ -118,20 +148,22 @@ def extract(
     order = sorted(
         range(len(members)), key=lambda i: (-round(float(nearness[i]), 5), members[i].id)
     )
-    kept = _distinct(order[:CONSIDERED], vectors, duplicate)
-    if len(kept) < 2:  # noqa: PLR2004
-        return Refusal("the sources repeat one statement")
+    texts = [member.text for member in members]
+    kept = _distinct(order[:CONSIDERED], texts, vectors, duplicate)
+    if len({_frame(texts[i]) for i in kept}) < 2:  # noqa: PLR2004
+        return Refusal(_REPETITION)
     sentences = [(one, i) for i in kept for one in quotable(members[i].text)]
     if len({i for _, i in sentences}) < 2:  # noqa: PLR2004
         return Refusal("fewer than two sources can be quoted")
     quotes = _choose([text for text, _ in sentences], [i for _, i in sentences], centroid, embed)
     if len(quotes) < 2:  # noqa: PLR2004
-        return Refusal("the sources repeat one statement")
-    if all(_CHORE.match(quote) for quote in quotes):
-        return Refusal("the sources are lines of task lists")
+        return Refusal(_REPETITION)
+    stated = sum(len(quote.split()) for quote in quotes if _is_statement(quote))
+    if stated < _FEWEST_STATED:
+        return Refusal("the sources are labels, or lines of task lists and logs")
     headings = [heading for i in kept for heading in members[i].headings]
     title = best_title(headings, centroid, embed) or shorten(quotes[0])
-    return Extract(title, " ".join(quotes), round(float(nearness.mean()), 4))
+    return Extract(title, " ".join(quotes), round(stated / (stated + _SURE), 4))
 
 
 def candidates(members: Sequence[Member]) -> list[str]:
@@ -149,7 +181,7 @@ def quotable(text: str) -> Sequence[str]:
         sentence = " ".join(part.split())
         if _STEP.match(sentence):
             continue
-        sentence = _LABEL.sub("", _NUMBERING.sub("", sentence)).strip(" -\u2013\u2014\u2192")
+        sentence = _LABEL.sub("", _NUMBERING.sub("", sentence)).strip(" -\u2013\u2014\u2192\u2022")
         prose = _CODE.sub(" ", sentence)
         if (
             len(_WORD.findall(prose)) < _FEWEST_WORDS
@@ -186,30 +218,68 @@ def clean_title(heading: str) -> str | None:
     return shorten(title)
 
 
-def _distinct(order: Sequence[int], vectors: "Vectors", duplicate: float) -> list[int]:
+def _distinct(
+    order: Sequence[int], texts: Sequence[str], vectors: "Vectors", duplicate: float
+) -> list[int]:
     """Return the rows, in this order, that repeat no earlier one."""
     kept: list[int] = []
     for i in order:
-        if not kept or float((vectors[kept] @ vectors[i]).max()) < duplicate:
+        near = (j for j in kept if float(vectors[j] @ vectors[i]) >= duplicate)
+        if not any(facts.repeats(texts[i], texts[j]) for j in near):
             kept.append(i)
     return kept
+
+
+def _frame(text: str) -> tuple[object, ...]:
+    """Return what filling in another id, path or code span leaves as it was."""
+    said = facts.facts(text)
+    return statements.form(text), said.numbers, said.negations
+
+
+def _is_chore(sentence: str) -> bool:
+    return bool(_CHORE.match(sentence) or _REPORT.search(sentence))
+
+
+def _is_sentence(text: str) -> bool:
+    """Tell whether a text is more than a label, whatever stands in brackets, quotes or code."""
+    return bool(_CLAUSE.search(_ASIDE.sub(" ", text)))
+
+
+def _is_statement(text: str) -> bool:
+    return _is_sentence(text) and not _is_chore(text)
 
 
 def _choose(
     sentences: Sequence[str], sources: Sequence[int], centroid: "Vectors", embed: Embed
 ) -> list[str]:
-    """Return up to three sentences, one a source, near the centroid and unlike each other."""
+    """Return up to three sentences, one a source, near the centroid and unlike each other.
+
+    A sentence that denies a chosen one stands right behind it: neither is told without the other.
+    """
     vectors = embed(sentences)
     score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ _unit(vectors.mean(axis=0)))
-    score -= _CHORE_COSTS * np.array([bool(_CHORE.match(sentence)) for sentence in sentences])
+    for i, sentence in enumerate(sentences):
+        score[i] -= _CHORE_COSTS * _is_chore(sentence)
+        score[i] -= _FRAGMENT_COSTS * (not _is_sentence(sentence))
     order = sorted(range(len(sentences)), key=lambda i: (-round(float(score[i]), 5), sentences[i]))
     chosen: list[int] = []
     for i in order:
-        fresh = all(sources[i] != sources[j] for j in chosen) and all(
-            float(vectors[i] @ vectors[j]) < SAME for j in chosen
+        if any(sources[i] == sources[j] for j in chosen):
+            continue
+        near = [j for j in chosen if float(vectors[i] @ vectors[j]) >= SAME]
+        if not all(facts.conflict(sentences[i], sentences[j]) for j in near):
+            continue
+        taken = {sources[j] for j in (*chosen, i)}
+        rivals = (
+            j
+            for j in order
+            if sources[j] not in taken
+            and float(vectors[i] @ vectors[j]) >= SAME
+            and facts.conflict(sentences[i], sentences[j])
         )
-        if fresh:
-            chosen.append(i)
+        pair = [i] if near else [i, *itertools.islice(rivals, 1)]
+        if len(chosen) + len(pair) <= SENTENCES:
+            chosen += pair
         if len(chosen) == SENTENCES:
             break
     return [sentences[i] for i in chosen]

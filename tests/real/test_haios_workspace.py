@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import quality
 import workspaces
 from conftest import REAL_WORKSPACE
 from invariants import assert_invariants, content_hash
@@ -51,6 +52,24 @@ def test_first_beat(root: Path) -> None:
     assert event["new_insights"] == one(root, f"{insights} != 'cross'") >= 300
     assert event["new_bridges"] == one(root, f"{insights} = 'cross'") >= 300
     assert_invariants(sqlite3.connect(root / "haios_memory.db"))
+
+
+def test_confidence_means_something(root: Path) -> None:
+    """Of the insights that a reader has labelled, the more confident are the more useful ones."""
+    found = quality.labelled(list(quality.insights(root / "haios_memory.db")))
+    assert found["compared"] >= 100
+    for name, thirds in found["by confidence"].items():
+        useful = [third["useful"] for third in thirds]
+        assert useful == sorted(useful), name
+        assert useful[-1] >= useful[0] + 0.25, name
+        assert thirds[-1]["useless"] <= thirds[0]["useless"], name
+
+
+def test_facts_are_linked(root: Path) -> None:
+    """Every number, date, id and name of a cluster stands in a source that provenance names."""
+    kept = quality.facts_kept(list(quality.insights(root / "haios_memory.db")))
+    assert kept["linked"] == 1.0
+    assert kept["quoted"] >= 0.8
 
 
 def test_bad_front_matter_is_reported_by_path(root: Path) -> None:

@@ -222,6 +222,74 @@ def test_chores_are_refused() -> None:
     assert isinstance(said([member(number, line) for number, line in enumerate(lines)]), Refusal)
 
 
+def test_one_form_filled_in_is_refused() -> None:
+    """Lines that differ only in the id or the path filled in are one statement."""
+    lines = [
+        f"No blocking decisions are recorded for the plan of {one} in the work item."
+        for one in ("WORK-071", "WORK-072", "WORK-113")
+    ]
+    found = said([member(number, line) for number, line in enumerate(lines)])
+    assert isinstance(found, Refusal)
+    assert "repeat" in found.reason
+
+
+def test_labels_are_refused() -> None:
+    """Names and labels without a verb are no insight, however alike they are."""
+    lines = [
+        "Overview of the hybrid retrieval architecture of the memory",
+        "Memory retrieval architecture, hybrid, first draft of the design",
+        "Hybrid memory retrieval architecture (design, second draft)",
+    ]
+    found = said([member(number, line) for number, line in enumerate(lines)])
+    assert isinstance(found, Refusal)
+
+
+# --- contradictions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The limit is 20 members in one cluster.", "The limit is 200 members in one cluster."),
+        (
+            "Hooks must read the slim status before each prompt.",
+            "Hooks must not read the slim status before each prompt.",
+        ),
+        (
+            "The concepts of the memory are stored in SQLite on the local disk.",
+            "The concepts of the memory are stored in PostgreSQL on the local disk.",
+        ),
+    ],
+)
+def test_contradictions_are_both_shown(one: str, other: str) -> None:
+    """Near copies that deny each other are both quoted, alone and among many that repeat one."""
+    found = spoken([member(0, one), member(1, other)])
+    assert one in found.text
+    assert other in found.text
+    crowd = [one] * 5 + [other] + [one.replace("The ", "A ")] * 2
+    found = spoken([member(number, text) for number, text in enumerate(crowd)])
+    assert one in found.text
+    assert other in found.text
+
+
+def test_contradiction_has_precedence_over_a_third_sentence() -> None:
+    """Where three sentences are quoted, none of them hides one that denies it."""
+    texts = [*LOCKING[:2], LOCKING[0].replace("needs a", "needs no")]
+    found = spoken([member(number, text) for number, text in enumerate([*texts, *LOCKING[2:]])])
+    assert (texts[0] in found.text) == (texts[2] in found.text)
+
+
+# --- confidence ----------------------------------------------------------------------------------
+
+
+def test_confidence_grows_with_what_is_said() -> None:
+    """More words in whole sentences give more confidence, always below one."""
+    short = spoken([member(0, PLANS[2]), member(1, PLANS[0])])
+    long = spoken([member(n, f"{text[:-1]}, as all of us have seen since the last release.")
+                   for n, text in enumerate(LOCKING)])  # fmt: skip
+    assert 0 < short.confidence < long.confidence < 1
+
+
 # --- titles --------------------------------------------------------------------------------------
 
 
