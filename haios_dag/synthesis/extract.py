@@ -31,7 +31,6 @@ _FEWEST_WORDS = 6
 SAME = 0.80  # two quoted sentences closer than this say the same
 _TITLE_LONGEST = 90
 _HEADING_LONGEST = 500  # characters looked at: other programs' headings are not bounded
-_REPETITION = "the sources repeat one statement"
 _CHORE_COSTS = 0.2  # of a sentence's score, which is a cosine
 _FRAGMENT_COSTS = 0.1
 _FEWEST_STATED = 10  # words in whole sentences that an insight quotes
@@ -151,13 +150,13 @@ def extract(
     texts = [member.text for member in members]
     kept = _distinct(order[:CONSIDERED], texts, vectors, duplicate)
     if len({_frame(texts[i]) for i in kept}) < 2:  # noqa: PLR2004
-        return Refusal(_REPETITION)
+        return Refusal("the sources repeat one statement")
     sentences = [(one, i) for i in kept for one in quotable(members[i].text)]
     if len({i for _, i in sentences}) < 2:  # noqa: PLR2004
         return Refusal("fewer than two sources can be quoted")
     quotes = _choose([text for text, _ in sentences], [i for _, i in sentences], centroid, embed)
     if len(quotes) < 2:  # noqa: PLR2004
-        return Refusal(_REPETITION)
+        return Refusal("the sources repeat one statement")
     stated = sum(len(quote.split()) for quote in quotes if _is_statement(quote))
     if stated < _FEWEST_STATED:
         return Refusal("the sources are labels, or lines of task lists and logs")
