@@ -43,7 +43,8 @@ def task_embed() -> Task:
 
 
 def task_synthesize() -> Task:
-    return beat.step("synthesize", synthesize, "cluster what is new, write insights", after="embed")
+    doc = "cluster what is new, write insights: doit synthesize [--dry-run]"
+    return beat.step("synthesize", synthesize, doc, after="embed")
 
 
 def task_bridge() -> Task:
@@ -78,3 +79,11 @@ def task_events_stats() -> Task:
 
 def task_events_clear() -> Task:
     return commands.clear_events(beat.workspace)
+
+
+def task_synthesis_undo() -> Task:
+    return commands.undo_synthesis(beat.workspace)
+
+
+def task_synthesis_explain() -> Task:
+    return commands.explain_synthesis(beat.workspace)

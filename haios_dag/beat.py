@@ -34,6 +34,16 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "S
             if hasattr(signal, name)]  # fmt: skip
 
 
+_DRY_RUN = {
+    "name": "dry_run",
+    "long": "dry-run",
+    "type": bool,
+    "default": False,
+    "help": "say what it would do with what is embedded already, and write nothing",
+}
+_ALONE = "--dry-run works for synthesize alone; nothing was done"
+
+
 class Step(Protocol):
     """What a module offers as a step of the beat."""
 
@@ -77,6 +87,9 @@ class Beat:
         self._held: IO[bytes] | None = None
         self._signal: int | None = None
         self._recorded = False
+        # A task's option reaches the task when those before it have run; these must not. doit also
+        # takes an option that is cut short.
+        self._dry = any(len(w) > 2 and "--dry-run".startswith(w) for w in sys.argv[1:])  # noqa: PLR2004
         self.started = clock.now()
         self._clock = time.perf_counter()
 
@@ -87,11 +100,19 @@ class Beat:
         return {"actions": [self._begin], "teardown": [self._end]}
 
     def step(self, name: str, step: Step, doc: str, after: str | None = None) -> Task:
-        """Return the task of a step; with an `idle` probe, doit skips it when there is no work."""
+        """Return the task of a step; with an `idle` probe, doit skips it when there is no work.
+
+        A step with a `plan` takes `--dry-run`: then nothing runs before it, and only its plan.
+        """
         self.steps[name] = {"outcome": "not reached"}
+        plan: Callable[[Workspace], None] | None = getattr(step, "plan", None)
+        if self._dry and plan:
+            return {"actions": [self._plan(plan)], "params": [_DRY_RUN], "doc": doc}
         task: Task = {"actions": [self._action(name, step)], "doc": doc}
         if after:
             task["task_dep"] = [after]
+        if plan:
+            task["params"] = [_DRY_RUN]
         if hasattr(step, "idle"):
             self._probed.append(name)
             task["uptodate"] = [self._probe(name, step.idle)]
@@ -124,7 +145,9 @@ class Beat:
     def _action(self, name: str, step: Step) -> Callable[[], TaskFailed | None]:
         """Return an action that leaves the step's outcome, and fails only by hand."""
 
-        def action() -> TaskFailed | None:
+        def action(dry_run: bool = False) -> TaskFailed | None:
+            if self._dry or dry_run:  # also where doit's own configuration sets the option
+                return TaskFailed(_ALONE)
             if self._held:
                 self._run(name, step)
                 return None
@@ -137,6 +160,18 @@ class Beat:
                 return TaskFailed(f"{self.workspace.beat_lock}: {error.strerror}")
             error_text = self.steps[name].get("error")
             return TaskFailed(error_text, report=False) if error_text else None
+
+        return action
+
+    def _plan(self, plan: Callable[[Workspace], None]) -> Callable[[], TaskFailed | None]:
+        """Return an action that only tells what the step would do."""
+
+        def action() -> TaskFailed | None:
+            try:
+                plan(self.workspace)
+            except HaiosError as error:
+                return TaskFailed(str(error))
+            return None
 
         return action
 
@@ -160,6 +195,8 @@ class Beat:
     # --- begin, event, end, verdict --------------------------------------------------------------
 
     def _begin(self) -> TaskFailed | TaskError | None:
+        if self._dry:
+            return TaskFailed(_ALONE)
         lock = self.workspace.beat_lock
         try:
             held = files.lock(lock, wait=False)

@@ -1,4 +1,4 @@
-"""Tasks that are commands: they read and keep the event log, and have no place in the graph."""
+"""Tasks that are commands: they look at what the beats left, and have no place in the graph."""
 
 import functools
 from collections.abc import Callable
@@ -93,3 +93,35 @@ def clear_events(workspace: Workspace) -> Task:
 
     doc = "archive the event log and begin a new one"
     return {"basename": "events-clear", "actions": [clear], "doc": doc}
+
+
+def undo_synthesis(workspace: Workspace) -> Task:
+    """`doit synthesis-undo`: take back the last synthesis."""
+
+    @_said
+    def undo() -> None:
+        from haios_dag.synthesis import takeback  # noqa: PLC0415 - only where used
+
+        takeback.undo(workspace)
+
+    doc = "take back what synthesize and bridge wrote in the last beat"
+    return {"basename": "synthesis-undo", "actions": [undo], "doc": doc}
+
+
+def explain_synthesis(workspace: Workspace) -> Task:
+    """`doit synthesis-explain ID`: why an insight exists."""
+
+    @_said
+    def show(words: list[str]) -> None:
+        from haios_dag.synthesis import explain  # noqa: PLC0415 - only where used
+
+        explain.explain(workspace, words)
+
+    doc = "show why an insight exists: doit synthesis-explain ID"
+    return {
+        "basename": "synthesis-explain",
+        "actions": [show],
+        "pos_arg": "words",
+        "io": _STREAMED,
+        "doc": doc,
+    }

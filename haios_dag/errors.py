@@ -39,3 +39,7 @@ class ModelError(HaiosError):
 
 class StatusError(HaiosError):
     """A status file cannot be read or written."""
+
+
+class UndoError(HaiosError):
+    """A synthesis cannot be taken back."""

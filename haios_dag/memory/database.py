@@ -129,9 +129,9 @@ class Database:
     def _see_clusters(self) -> None:
         """Count every synthesis cluster up to now as seen; the caller holds the transaction."""
         self.connection.execute(
-            "INSERT OR REPLACE INTO dag_meta (key, value)"
+            "INSERT INTO dag_meta (key, value)"
             " SELECT 'clusters', max(id) FROM synthesis_clusters HAVING max(id) >"
-            f" ({SEEN_CLUSTERS})"
+            f" ({SEEN_CLUSTERS}) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         )
 
     @contextlib.contextmanager
@@ -139,6 +139,16 @@ class Database:
         """Give the connection, with errors translated."""
         with meaning(self.path):
             yield self.connection
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let the body read one state of the memory, whatever is committed meanwhile."""
+        with meaning(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -217,8 +217,9 @@ class Insights(Database):
     def lead(self, kind: Kind, leader: int, insight: int) -> None:
         """Make `insight` the one of the cluster that `leader` leads."""
         self.connection.execute(
-            "INSERT OR REPLACE INTO dag_clusters (kind, leader, cluster_id)"
-            " SELECT ?, ?, synthesis_cluster_id FROM concepts WHERE id = ?",
+            "INSERT INTO dag_clusters (kind, leader, cluster_id)"
+            " SELECT ?, ?, synthesis_cluster_id FROM concepts WHERE id = ?"
+            " ON CONFLICT (kind, leader) DO UPDATE SET cluster_id = excluded.cluster_id",
             (kind, leader, insight),
         )
 

@@ -172,7 +172,22 @@ CREATE INDEX idx_traces_strategy_title ON reasoning_traces (strategy_title)
     WHERE strategy_title IS NOT NULL;
 """
 
-BOOKKEEPING = """
+UNDO = """
+-- What the last synthesis changed, so that `doit synthesis-undo` can take it back: one row for each
+-- row added, each field changed and each field of a row removed, with values of their own types.
+CREATE TABLE dag_undo (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    change TEXT NOT NULL,
+    field TEXT,
+    before BLOB,
+    after BLOB
+);
+"""
+
+BOOKKEEPING = (
+    """
 -- What the beat knows of itself: the version of these tables, the embedding space in use, the
 -- highest synthesis cluster seen.
 CREATE TABLE dag_meta (
@@ -269,6 +284,8 @@ CREATE TABLE dag_bridges (
 CREATE INDEX dag_bridges_waiting ON dag_bridges (similarity DESC, concept_id, trace_id)
     WHERE insight_id IS NULL;
 """
+    + UNDO
+)
 
 # Columns of HAIOS's tables that the statements here name.
 NEEDED = {

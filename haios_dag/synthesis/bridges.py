@@ -49,7 +49,7 @@ class Bridging:
             *self._above(new_concepts, self.store.bridgeable("trace")),
             *self._above(old_concepts, new_traces),
         ]
-        with self.store.transaction():
+        with self.store.undoable("bridge", self.beat):
             self.store.put_pairs(pairs)
             self.store.mark_bridged("concept", new_concepts)
             self.store.mark_bridged("trace", new_traces)
@@ -104,8 +104,7 @@ class Bridging:
         contents = {pair: content for pair in pairs if (content := self._content(pair))}
         vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
         model = space.DEFAULT.model
-        with self.store.transaction():
-            self.store.adopt()
+        with self.store.undoable("bridge", self.beat):
             for pair in pairs:
                 if pair not in contents:
                     self.store.drop_pair(pair)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
+Results = dict[int, extract.Extract | extract.Refusal]
+
 _BATCH = 256  # clusters a transaction
 
 
@@ -58,9 +60,8 @@ class Synthesis:
             for leader, members in clusters.items()
             if len(members) == 1 and members[0].id == leader
         ]
-        with self.store.transaction():
-            self.store.put_members(kind, [members[0] for members in alone], self.beat)
-        self.counts.add(**{f"{kind}s": len(alone)})
+        if alone:
+            self._let_stand(kind, [members[0] for members in alone])
         for members in alone:
             del clusters[members[0].id]
         grown = sorted(clusters)
@@ -69,6 +70,12 @@ class Synthesis:
                 batch = {leader: clusters[leader] for leader in grown[start : start + _BATCH]}
                 self._synthesize(kind, batch)
                 advance(len(batch))
+
+    def _let_stand(self, kind: "Kind", alone: list[Member]) -> None:
+        """Record new items that lead nothing but themselves."""
+        with self.store.undoable("synthesize", self.beat):
+            self.store.put_members(kind, alone, self.beat)
+        self.counts.add(**{f"{kind}s": len(alone)})
 
     def _place(self, kind: "Kind") -> dict[int, list[Member]]:
         """Return the new items by the leader of the cluster that they join."""
@@ -101,13 +108,22 @@ class Synthesis:
             [text for members in quoted.values() for text in extract.candidates(members)]
         )
         results = {leader: self._extract(kind, members) for leader, members in quoted.items()}
+        self._commit(kind, clusters, everyone, results)
+
+    def _commit(
+        self,
+        kind: "Kind",
+        clusters: dict[int, list[Member]],
+        everyone: dict[int, list[Member]],
+        results: Results,
+    ) -> None:
+        """Write what was extracted, and the places of the new members."""
         spoken = {k: v for k, v in results.items() if isinstance(v, extract.Extract)}
         contents = {leader: f"[{one.title}] {one.text}" for leader, one in spoken.items()}
         vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
         blobs = {k: vector.tobytes() for k, vector in zip(contents, vectors, strict=True)}
         new = 0
-        with self.store.transaction():
-            self.store.adopt()
+        with self.store.undoable("synthesize", self.beat):
             for leader, members in everyone.items():
                 if not self.store.are_live(kind, [member.id for member in members]):
                     del clusters[leader]  # another program took one meanwhile: for the next beat

@@ -2,6 +2,7 @@
 
 from haios_dag.counts import Counts
 from haios_dag.memory.store import Store
+from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
 
 
@@ -21,3 +22,22 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:
         synthesis = Synthesis(store, beat, counts)
         synthesis.consider("concept")
         synthesis.consider("trace")
+
+
+def plan(workspace: Workspace) -> None:
+    """Print what `run` would do with what is embedded already; write nothing."""
+    if reason := idle(workspace):
+        say([f"   nothing to do: {printable(reason)}"])
+        return
+    from haios_dag.synthesis.plan import Plan  # noqa: PLC0415 - numpy, only where used
+
+    with Store.open(workspace.memory, write=False) as store, store.snapshot():
+        planned = Plan(store)
+        planned.consider("concept")
+        planned.consider("trace")
+        waiting = store.count_unembedded()
+    numbers = [f"{n:,} {name.replace('_', ' ')}" for name, n in planned.counts.event().items()]
+    say(f"   {printable(note)}" for note in planned.notes)
+    say([f"   would be: {', '.join(numbers)}; nothing was written"])
+    if waiting:
+        say([f"   not looked at: {waiting:,} concepts and traces without a vector"])

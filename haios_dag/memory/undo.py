@@ -1,0 +1,318 @@
+"""Taking back: what synthesis and bridging change is recorded, and replayed backwards.
+
+The record is made by triggers of the writing connection alone, so whatever the statements of the
+package change is in it, and other programs' work never is. Source of the method: "Automatic
+Undo/Redo Using SQLite" in SQLite's documentation; here the record is data, never SQL to execute.
+"""
+
+import contextlib
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from haios_dag.errors import UndoError
+from haios_dag.memory import tables
+from haios_dag.memory.database import meaning
+from haios_dag.memory.documents import Documents
+
+Step = Literal["synthesize", "bridge"]
+Change = tuple[str, str, str, str | None, Any, Any]
+
+# The tables that the two steps write, with their keys.
+_WATCHED = {
+    "concepts": ("id",),
+    "synthesis_clusters": ("id",),
+    "synthesis_cluster_members": ("id",),
+    "synthesis_provenance": ("id",),
+    "embeddings": ("id",),
+    "dag_items": ("kind", "id"),
+    "dag_clusters": ("kind", "leader"),
+    "dag_revisions": ("insight_id", "revision"),
+    "dag_bridges": ("concept_id", "trace_id"),
+    "dag_meta": ("key",),
+}
+# What a later ingest or adoption may rightly have changed: it then stays as it is.
+_MAY_DIFFER = {("dag_items", "bridged"), ("dag_meta", "value")}
+_RECORDED = "INSERT INTO dag_undo (name, key, change, field, before, after)"
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was taken back, in rows. `beat` is None for steps that were run by hand."""
+
+    beat: str | None
+    insights: int
+    revisions: int
+    bridges: int
+    concepts: int
+    traces: int
+
+
+class Undo(Documents):
+    """The part of the store that records the last beat's synthesis and takes it back."""
+
+    _in_run = False
+
+    @contextlib.contextmanager
+    def undoable(self, step: Step, beat: str | None) -> Iterator[None]:
+        """Run the body as one transaction that `undo` can take back; adopt first.
+
+        The steps of one beat are one record. By hand, where `beat` is None, a `bridge` belongs
+        to the `synthesize` before it. A record replaces the one of an earlier beat.
+        """
+        with self.transaction() as connection:
+            self.adopt()
+            if not tables.columns(connection, "dag_undo"):  # a memory from before there was undo
+                connection.execute(tables.UNDO)
+            if not self._in_run:
+                self._begin(step, beat)
+            for trigger in _triggers(connection):
+                connection.execute(trigger)
+            try:
+                yield
+            finally:
+                for name, event in itertools.product(_WATCHED, ("insert", "update", "delete")):
+                    connection.execute(f"DROP TRIGGER IF EXISTS temp.dag_undo_{name}_{event}")
+        self._in_run = True
+
+    def _begin(self, step: Step, beat: str | None) -> None:
+        """Go on with the record of this beat, or begin a new one."""
+        steps = self._steps()
+        if not steps or any(of != beat for of in steps.values()) or (beat is None and (
+            step == "synthesize" or step in steps
+        )):  # fmt: skip
+            self.connection.execute("DELETE FROM dag_undo")
+            self.connection.executemany(
+                f"{_RECORDED} SELECT ?, '', 'counter', NULL,"
+                " (SELECT seq FROM sqlite_sequence WHERE name = ?), NULL",
+                [(name, name) for name in _WATCHED],
+            )
+        elif step in steps:
+            return
+        self.connection.execute(
+            f"{_RECORDED} SELECT ?, '', 'step', ?, (SELECT value FROM dag_meta"
+            " WHERE key = 'space'), NULL",
+            (step, beat),
+        )
+
+    def _steps(self) -> dict[str, str | None]:
+        """Return the recorded steps with their beat."""
+        return dict(
+            self.connection.execute("SELECT name, field FROM dag_undo WHERE change = 'step'")
+        )
+
+    def undo(self) -> Undone:
+        """Take back the recorded synthesis, all of it or nothing.
+
+        Raise UndoError when there is none, or when something else rests on it by now.
+        """
+        with meaning(self.path):
+            # No cascade may silently take other programs' rows along; what dangles is found below.
+            self.connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with self.transaction() as connection:
+                if not tables.columns(connection, "dag_undo") or not self._steps():
+                    raise UndoError("there is no synthesis to take back")
+                self._check_untouched()
+                undone = self._undone()
+                dangling = set(connection.execute("PRAGMA foreign_key_check"))
+                products, clusters = self._inserted("concepts"), self._inserted(
+                    "synthesis_clusters"
+                )  # fmt: skip
+                self._replay()
+                # As when it changed: pairs of a trace that is to be compared anew do not wait.
+                connection.execute(
+                    "DELETE FROM dag_bridges WHERE insight_id IS NULL AND EXISTS (SELECT 1 FROM"
+                    " dag_items WHERE kind = 'trace' AND id = trace_id AND bridged = 0)"
+                )
+                if set(connection.execute("PRAGMA foreign_key_check")) - dangling or self._used(
+                    products, clusters
+                ):
+                    raise UndoError(
+                        "another program has built on an insight of it; nothing was taken back"
+                    )
+                self._reset_counters()
+                connection.execute("DELETE FROM dag_undo")
+        finally:
+            self.connection.execute("PRAGMA foreign_keys = ON")
+        return undone
+
+    def _check_untouched(self) -> None:
+        """Raise UndoError when the texts or the space are no longer those of the record."""
+        (moved,) = self.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM dag_undo WHERE change = 'step' AND before IS NOT"
+            " (SELECT value FROM dag_meta WHERE key = 'space'))"
+        ).fetchone()
+        if moved:
+            raise UndoError("the vectors are of another model by now; nothing was taken back")
+        edited = self.connection.execute(
+            "SELECT concepts.id FROM dag_revisions JOIN concepts ON concepts.id = insight_id"
+            " JOIN dag_items ON kind = 'concept' AND dag_items.id = insight_id"
+            " WHERE json_array(insight_id, revision) IN (SELECT key FROM dag_undo"
+            "   WHERE name = 'dag_revisions' AND change = 'insert')"
+            " AND dag_hash(CAST(concepts.content AS BLOB)) != text_hash"
+        ).fetchone()
+        if edited:
+            raise UndoError(
+                f"another program has edited insight {edited[0]} since; nothing was taken back"
+            )
+
+    def _undone(self) -> Undone:
+        """Count what the record holds."""
+
+        def count(sql: str, *values: str) -> int:
+            return int(self.connection.execute(f"SELECT count(*) FROM {sql}", values).fetchone()[0])
+
+        made = (
+            "synthesis_clusters WHERE id IN (SELECT json_extract(key, '$[0]') FROM dag_undo"
+            " WHERE name = 'synthesis_clusters' AND change = 'insert') AND"
+        )
+        # An insight is written with its first revision; every other one replaced a text.
+        revised = (
+            "dag_undo WHERE name = 'dag_revisions' AND change = 'insert'"
+            " AND json_extract(key, '$[1]') > 1"
+        )
+        considered = (
+            "dag_undo WHERE name = 'dag_items' AND change = 'update' AND field = 'leader'"
+            " AND json_extract(key, '$[0]') = ?"
+        )
+        return Undone(
+            beat=next(iter(self._steps().values())),
+            insights=count(f"{made} cluster_type != 'cross'"),
+            revisions=count(revised),
+            bridges=count(f"{made} cluster_type = 'cross'"),
+            concepts=count(considered, "concept"),
+            traces=count(considered, "trace"),
+        )
+
+    def _inserted(self, table: str) -> str:
+        """Return the ids of the rows that were added to a table, as a JSON array."""
+        rows = self.connection.execute(
+            "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ? AND change = 'insert'",
+            (table,),
+        )
+        return json.dumps([row[0] for row in rows])
+
+    def _replay(self) -> None:
+        """Reverse every recorded change, the last one first."""
+        changes: Iterator[Change] = self.connection.execute(
+            "SELECT name, key, change, field, before, after FROM dag_undo"
+            " WHERE change IN ('insert', 'update', 'delete') ORDER BY number DESC"
+        )
+        for (name, key, change), rows in itertools.groupby(changes, lambda row: row[:3]):
+            if name not in _WATCHED:
+                raise UndoError(f"the record names a table {name!r}; nothing was taken back")
+            where = " AND ".join(f'"{column}" = ?' for column in _WATCHED[name])
+            keys = json.loads(key)
+            if change == "insert":
+                # A pair that another program has bridged since stays bridged.
+                free = " AND insight_id IS NULL" if name == "dag_bridges" else ""
+                self.connection.execute(f"DELETE FROM {name} WHERE {where}{free}", keys)
+            elif change == "update":
+                for row in rows:
+                    self._restore(row, where, keys)
+            else:
+                self._insert(name, {str(row[3]): row[4] for row in rows})
+
+    def _restore(self, change: Change, where: str, keys: list[Any]) -> None:
+        """Give a field its earlier value; refuse when it is no longer what synthesis left."""
+        name, _, _, field, before, after = change
+        self._known(name, str(field))
+        restored = self.connection.execute(
+            f'UPDATE {name} SET "{field}" = ? WHERE {where} AND "{field}" IS ?',
+            (before, *keys, after),
+        ).rowcount
+        if restored or (name, field) in _MAY_DIFFER:
+            return
+        if self.connection.execute(f"SELECT 1 FROM {name} WHERE {where}", keys).fetchone():
+            raise UndoError(
+                f"another program has changed {name} {', '.join(map(str, keys))} since;"
+                " nothing was taken back"
+            )
+
+    def _insert(self, name: str, row: dict[str, Any]) -> None:
+        for field in row:
+            self._known(name, field)
+        names, marks = ", ".join(f'"{field}"' for field in row), ", ".join("?" * len(row))
+        try:
+            self.connection.execute(
+                f"INSERT INTO {name} ({names}) VALUES ({marks})", list(row.values())
+            )
+        except sqlite3.IntegrityError as error:
+            raise UndoError(
+                f"a removed row of {name} cannot be put back ({error}); nothing was taken back"
+            ) from error
+
+    def _known(self, name: str, field: str) -> None:
+        """Refuse a column that the table does not have: what is recorded goes into SQL."""
+        if field not in tables.columns(self.connection, name):
+            raise UndoError(f"{name} has no column {field!r} any more; nothing was taken back")
+
+    def _used(self, products: str, clusters: str) -> bool:
+        """Tell whether something that is still there names an insight or cluster taken back."""
+        return bool(
+            self.connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM concepts"
+                "   WHERE synthesis_cluster_id IN (SELECT value FROM json_each(:clusters)))"
+                " OR EXISTS (SELECT 1 FROM synthesis_provenance WHERE source_type = 'concept'"
+                "   AND source_id IN (SELECT value FROM json_each(:products)))"
+                # Of a bridge's two sides the concept was written first.
+                " OR EXISTS (SELECT 1 FROM synthesis_cluster_members AS m"
+                "   WHERE member_id IN (SELECT value FROM json_each(:products))"
+                "   AND (member_type = 'concept' OR member_type = 'cross' AND id ="
+                "     (SELECT min(id) FROM synthesis_cluster_members"
+                "      WHERE cluster_id = m.cluster_id)))",
+                {"products": products, "clusters": clusters},
+            ).fetchone()[0]
+        )
+
+    def _reset_counters(self) -> None:
+        """Let ids be given again where nobody has taken a later one."""
+        counters = self.connection.execute(
+            "SELECT name, before FROM dag_undo WHERE change = 'counter'"
+        ).fetchall()
+        for name, before in counters:
+            if name not in _WATCHED or _WATCHED[name] != ("id",):
+                continue
+            last = max(json.loads(self._inserted(name)), default=None)
+            (highest,) = self.connection.execute(f"SELECT max(id) FROM {name}").fetchone()
+            if before is None and highest is None:
+                self.connection.execute(
+                    "DELETE FROM sqlite_sequence WHERE name = ? AND seq = ?", (name, last)
+                )
+            else:
+                self.connection.execute(
+                    "UPDATE sqlite_sequence SET seq = ? WHERE name = ? AND seq = ?",
+                    (max(before or 0, highest or 0), name, last),
+                )
+
+
+def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield the statements that let this connection record its own changes."""
+    for name, key in _WATCHED.items():
+        fields = sorted(tables.columns(connection, name))
+        old = ", ".join(f'old."{column}"' for column in key)
+        new = ", ".join(f'new."{column}"' for column in key)
+        row = f"SELECT '{name}', json_array({old})"
+        temp = f"CREATE TEMP TRIGGER dag_undo_{name}_"
+        was = " UNION ALL ".join(f"SELECT '{one}' AS f, old.\"{one}\" AS b" for one in fields)
+        changed = " UNION ALL ".join(
+            f'SELECT \'{one}\' AS f, old."{one}" AS b, new."{one}" AS a'
+            f' WHERE old."{one}" IS NOT new."{one}"'
+            for one in fields
+        )
+        yield (
+            f"{temp}insert AFTER INSERT ON main.{name} BEGIN {_RECORDED}"
+            f" VALUES ('{name}', json_array({new}), 'insert', NULL, NULL, NULL); END"
+        )
+        yield (
+            f"{temp}update AFTER UPDATE ON main.{name} BEGIN {_RECORDED}"
+            f" {row}, 'update', f, b, a FROM ({changed}); END"
+        )
+        yield (
+            f"{temp}delete AFTER DELETE ON main.{name} BEGIN {_RECORDED}"
+            f" {row}, 'delete', f, b, NULL FROM ({was}); END"
+        )

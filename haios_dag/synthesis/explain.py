@@ -1,0 +1,171 @@
+"""`doit synthesis-explain ID`: why an insight exists."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from haios_dag.embedding import space
+from haios_dag.errors import HaiosError
+from haios_dag.memory.store import Store
+from haios_dag.text import printable, say
+from haios_dag.workspace import Workspace
+
+if TYPE_CHECKING:
+    from haios_dag.memory.origins import Product, Revision
+    from haios_dag.memory.vectors import Kind
+
+_BLOCK = 1024  # rows of the comparison of all sources with each other
+# Why a concept that is no insight is in no cluster, by its state.
+_OUTSIDE = {
+    "live": "waits for the next synthesis and is in no cluster yet",
+    "orphan": "stands in no document any more and is in no cluster",
+    "boilerplate": "is template text and in no cluster",
+    "consumed": "was taken by the synthesis of another program and is in no cluster here",
+    "product": "was an insight, and its cluster is gone",
+}
+_HIGHEST = 2**63 - 1  # what SQLite holds
+
+
+def explain(workspace: Workspace, words: Sequence[str]) -> None:
+    """Print why the insight or bridge with this id exists, or where a concept stands.
+
+    Raise HaiosError when the words are no id, or memory knows no such concept.
+    """
+    digits = words[0] if len(words) == 1 else ""
+    if not (digits.isascii() and digits.isdecimal() and int(digits[:20]) <= _HIGHEST):
+        raise HaiosError("name one id of a concept or insight: doit synthesis-explain 12")
+    with Store.open(workspace.memory, write=False) as store, store.snapshot():
+        store.check_prepared()
+        lines = list(_Explanation(store).lines(int(digits)))
+    say(printable(line) for line in lines)
+
+
+class _Explanation:
+    """What memory knows of one id, as lines for a reader."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def lines(self, item: int) -> Iterator[str]:
+        product = self.store.product(item)
+        if product is None:
+            yield self._concept(item)
+            return
+        title, text = _parts(product.content)
+        yield f"{'bridge' if product.kind == 'cross' else 'insight'} {product.id}: {title}"
+        yield f"   {text}"
+        revisions = self.store.revisions(item)
+        method = revisions[-1].method if revisions else "unknown, another program wrote it"
+        yield f"method: {method}"
+        yield from self._bridge(product) if product.kind == "cross" else self._cluster(product)
+        yield from _history(revisions)
+
+    def _concept(self, item: int) -> str:
+        """Return one sentence about an id that is no insight."""
+        standing = self.store.standing("concept", item)
+        if standing is None:
+            raise HaiosError(f"no concept or insight has the id {item}")
+        if standing.leader is None:
+            return f"concept {item} {_OUTSIDE[standing.state]}."
+        insight = self.store.insight_of("concept", standing.leader)
+        told = "which has no insight"
+        if insight is not None and (product := self.store.product(insight)):
+            told = f"which made insight {insight}: {_parts(product.content)[0]}"
+        size = f"a cluster of {standing.members}"
+        if standing.leader == item:
+            return f"concept {item} leads {size}, {told}."
+        return (
+            f"concept {item} is in {size} led by concept {standing.leader}"
+            f" (similarity {standing.similarity:.2f}), {told}."
+        )
+
+    def _cluster(self, product: "Product") -> Iterator[str]:
+        """Yield the sources of an insight, and how each came to it."""
+        kind: Kind = "trace" if product.kind == "trace" else "concept"
+        sources = self.store.sources(product.cluster)
+        ids = [item for item, _ in sources]
+        leader = product.leader
+        if leader is not None:
+            aside = "" if leader in ids else ", which is no source itself"
+            yield (
+                f"cluster: led by {kind} {leader}{aside}; a {kind} joins its earliest leader from"
+                f" {space.DEFAULT.cluster:.2f} on"
+            )
+            standing = self.store.standing(kind, leader)
+            if standing and (others := standing.members - len({*ids, leader})) > 0:
+                yield f"   {others} more in this cluster are no sources"
+        documents = {place.path for item in ids for place in self.store.places(kind, item)}
+        yield f"sources: {len(ids)} {kind}s in {len(documents)} documents"
+        copies = self._copies(kind, ids)
+        for item, similarity in sources:
+            how = "leads the cluster" if item == leader else _like(similarity, "the leader")
+            if item in copies:
+                other, cosine = copies[item]
+                how += f"; a near-copy of {kind} {other} ({cosine:.2f})"
+            yield from self._source(kind, item, how)
+
+    def _bridge(self, product: "Product") -> Iterator[str]:
+        """Yield the two sides of a bridge."""
+        sources = self.store.sources(product.cluster)
+        if len(sources) != 2:  # noqa: PLR2004 - another program's
+            yield f"sources: {len(sources)}, where a bridge has a concept and a trace"
+            return
+        (concept, similarity), (trace, _) = sources
+        yield (
+            f"similarity: {_number(similarity)}; a concept explains a trace from"
+            f" {space.DEFAULT.bridge:.2f} on"
+        )
+        yield from self._source("concept", concept, "the statement")
+        yield from self._source("trace", trace, "the attempt")
+
+    def _source(self, kind: "Kind", item: int, how: str) -> Iterator[str]:
+        standing = self.store.standing(kind, item)
+        if standing and standing.state == "orphan":
+            how += "; no document states it any more"
+        yield f"   {kind} {item}: {how}"
+        for place in self.store.places(kind, item):
+            yield f"      {place.path}:{place.line}"
+        text = " ".join(self.store.text(kind, item).split())
+        yield f"      {text or '(removed by another program)'}"
+
+    def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """Return, for each source that repeats earlier ones, the first of them and the cosine."""
+        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+        model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
+        known = self.store.embedded(kind, sorted(ids), model)
+        vectors = self.store.vectors(kind, known, model, dimensions)
+        found = {}
+        for start in range(0, len(known), _BLOCK):
+            cosines = np.tril(vectors[start : start + _BLOCK] @ vectors.T, start - 1)
+            for row, column in enumerate((cosines >= space.DEFAULT.duplicate).argmax(axis=1)):
+                if (cosine := float(cosines[row, column])) >= space.DEFAULT.duplicate:
+                    found[known[start + row]] = known[column], cosine
+        return found
+
+
+def _history(revisions: "Sequence[Revision]") -> Iterator[str]:
+    """Yield when and why an insight was written, with its earlier texts."""
+    if not revisions:
+        return
+    yield f"revisions: {len(revisions)}"
+    for one in revisions:
+        by = f"beat {one.beat}" if one.beat else "a step run by hand"
+        yield f"   {one.number}: {one.created} UTC, {by}, {one.sources} sources: {one.reason}"
+        if one is not revisions[-1]:
+            yield f"      {one.content}"
+
+
+def _parts(content: str) -> tuple[str, str]:
+    """Return the title and the text of `[title] text`; another program's may have no title."""
+    title, closed, text = content.removeprefix("[").partition("] ")
+    if content.startswith("[") and closed:
+        return " ".join(title.split()), " ".join(text.split())
+    return "(no title)", " ".join(content.split())
+
+
+def _like(similarity: float | None, other: str) -> str:
+    return f"similarity {_number(similarity)} to {other}"
+
+
+def _number(similarity: float | None) -> str:
+    return "unknown" if similarity is None else f"{similarity:.2f}"
