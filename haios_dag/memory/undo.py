@@ -198,13 +198,19 @@ class Undo(Documents):
 
     def _replay(self) -> None:
         """Reverse every recorded change, the last one first."""
+        known = {name: tables.columns(self.connection, name) for name in _WATCHED}
         changes: Iterator[Change] = self.connection.execute(
             "SELECT name, key, change, field, before, after FROM dag_undo"
             " WHERE change IN ('insert', 'update', 'delete') ORDER BY number DESC"
         )
-        for (name, key, change), rows in itertools.groupby(changes, lambda row: row[:3]):
-            if name not in _WATCHED:
-                raise UndoError(f"the record names a table {name!r}; nothing was taken back")
+        for (name, key, change), group in itertools.groupby(changes, lambda row: row[:3]):
+            rows = list(group)
+            if name not in known or any(row[3] not in known[name] for row in rows if row[3]):
+                # What is recorded goes into SQL; nothing else may.
+                raise UndoError(
+                    f"the record names {name} with a column that is not there; nothing was taken"
+                    " back"
+                )
             where = " AND ".join(f'"{column}" = ?' for column in _WATCHED[name])
             keys = json.loads(key)
             if change == "insert":
@@ -220,7 +226,6 @@ class Undo(Documents):
     def _restore(self, change: Change, where: str, keys: list[Any]) -> None:
         """Give a field its earlier value; refuse when it is no longer what synthesis left."""
         name, _, _, field, before, after = change
-        self._known(name, str(field))
         restored = self.connection.execute(
             f'UPDATE {name} SET "{field}" = ? WHERE {where} AND "{field}" IS ?',
             (before, *keys, after),
@@ -234,8 +239,6 @@ class Undo(Documents):
             )
 
     def _insert(self, name: str, row: dict[str, Any]) -> None:
-        for field in row:
-            self._known(name, field)
         names, marks = ", ".join(f'"{field}"' for field in row), ", ".join("?" * len(row))
         try:
             self.connection.execute(
@@ -245,11 +248,6 @@ class Undo(Documents):
             raise UndoError(
                 f"a removed row of {name} cannot be put back ({error}); nothing was taken back"
             ) from error
-
-    def _known(self, name: str, field: str) -> None:
-        """Refuse a column that the table does not have: what is recorded goes into SQL."""
-        if field not in tables.columns(self.connection, name):
-            raise UndoError(f"{name} has no column {field!r} any more; nothing was taken back")
 
     def _used(self, products: str, clusters: str) -> bool:
         """Tell whether something that is still there names an insight or cluster taken back."""

@@ -366,6 +366,28 @@ def test_work_of_others_stays(workspace: Workspace) -> None:
         ]
 
 
+def test_pair_that_others_bridged(workspace: Workspace) -> None:
+    """A pair that another program has bridged since is not bridged a second time."""
+    first(workspace)
+    (workspace.root / "haios.toml").write_text("[bridge]\nbudget = 1\n", encoding="utf-8")
+    limited = Workspace(workspace.root)
+    beat(limited, "one")
+    with Foreign(limited.memory) as foreign:
+        pair = foreign.rows(
+            "SELECT concept_id, trace_id FROM dag_bridges WHERE insight_id IS NULL"
+        )[0]
+        theirs = foreign.insight("[Theirs] A bridge.", pair, "cross")
+        foreign.vector(theirs, b"\0" * 8, "theirs")
+        with Store.open(limited.memory, write=True) as store, store.transaction():
+            store.adopt()
+        undo(limited)
+        assert foreign.rows("SELECT concept_id, trace_id, insight_id FROM dag_bridges") == [
+            (*pair, theirs)
+        ]
+    beat(limited, "two")
+    assert_invariants(limited.memory)
+
+
 def test_record_is_data(workspace: Workspace) -> None:
     """A record that names a table or a column that is none is refused, not executed."""
     first(workspace)
