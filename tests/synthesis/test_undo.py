@@ -310,13 +310,43 @@ def its_cluster(foreign: Foreign) -> None:
     )
 
 
+def as_a_side(foreign: Foreign) -> None:
+    """Bridge an insight with a trace."""
+    foreign.insight("[Theirs] A bridge.", [insight(foreign), foreign.trace("Why?")], "cross")
+
+
+def in_provenance(foreign: Foreign) -> None:
+    """Name an insight as where a concept of their own came from."""
+    own = foreign.concept("Something that they know and we have never read anywhere.")
+    foreign.rows(
+        "INSERT INTO synthesis_provenance (synthesized_concept_id, source_type, source_id)"
+        " VALUES (?, 'concept', ?)",
+        own,
+        insight(foreign),
+    )
+
+
+def in_its_group(foreign: Foreign) -> None:
+    """Give a concept of their own the cluster of an insight."""
+    own = foreign.concept("Something that they know and we have never read anywhere.")
+    foreign.rows(
+        "UPDATE concepts SET synthesis_cluster_id ="
+        " (SELECT synthesis_cluster_id FROM concepts WHERE id = ?) WHERE id = ?",
+        insight(foreign),
+        own,
+    )
+
+
 def in_a_table_of_their_own(foreign: Foreign) -> None:
     """Refer to an insight from a table that only they know."""
     foreign.rows("CREATE TABLE notes (concept REFERENCES concepts (id) ON DELETE CASCADE)")
     foreign.rows("INSERT INTO notes VALUES (?)", insight(foreign))
 
 
-USES = [as_a_statement, as_a_source, as_a_text, its_sources, its_cluster, in_a_table_of_their_own]
+USES = [
+    as_a_statement, as_a_source, as_a_text, as_a_side, its_sources, its_cluster, in_provenance,
+    in_its_group, in_a_table_of_their_own,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("use", USES)
@@ -364,6 +394,18 @@ def test_work_of_others_stays(workspace: Workspace) -> None:
         assert foreign.rows("SELECT DISTINCT state FROM dag_items WHERE id IN (?, ?)", *own) == [
             ("consumed",)
         ]
+
+
+def test_counters_stay_above_the_ids_of_others(workspace: Workspace) -> None:
+    """An id that another program took between two steps of the beat is below the next one."""
+    first(workspace)
+    embedded(workspace)
+    synthesize.run(workspace, "one", Counts())
+    with Foreign(workspace.memory) as foreign:
+        own = foreign.concept("Their own statement, which arrives between two steps of a beat.")
+        bridge.run(workspace, "one", Counts())
+        undo(workspace)
+        assert foreign.one("SELECT seq FROM sqlite_sequence WHERE name = 'concepts'") == own
 
 
 def test_pair_that_others_bridged(workspace: Workspace) -> None:
