@@ -131,15 +131,20 @@ class _Explanation:
         """Return, for each source that repeats earlier ones, the first of them and the cosine."""
         import numpy as np  # noqa: PLC0415 - 70 ms, only where used
 
+        from haios_dag.synthesis import facts  # noqa: PLC0415 - patterns, only where used
+
         model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
         known = self.store.embedded(kind, sorted(ids), model)
+        texts = [self.store.text(kind, item) for item in known]
         vectors = self.store.vectors(kind, known, model, dimensions)
-        found = {}
+        found: dict[int, tuple[int, float]] = {}
         for start in range(0, len(known), _BLOCK):
             cosines = np.tril(vectors[start : start + _BLOCK] @ vectors.T, start - 1)
-            for row, column in enumerate((cosines >= space.DEFAULT.duplicate).argmax(axis=1)):
-                if (cosine := float(cosines[row, column])) >= space.DEFAULT.duplicate:
-                    found[known[start + row]] = known[column], cosine
+            rows, columns = np.nonzero(cosines >= space.DEFAULT.duplicate)
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+                item = known[start + row]
+                if item not in found and facts.repeats(texts[start + row], texts[column]):
+                    found[item] = known[column], float(cosines[row, column])
         return found
 
 

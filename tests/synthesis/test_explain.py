@@ -105,6 +105,19 @@ def test_grown_insight(workspace: Workspace, told: Told) -> None:
     assert text.count("no document states it any more") == 1
 
 
+def test_other_facts_are_no_copies(workspace: Workspace, told: Told) -> None:
+    """Sources as near as copies that state another number are not called copies."""
+    limits = [f"The limit is {number} members in one cluster of concepts." for number in (20, 200)]
+    each_in_its_own(workspace, "limit", *limits)
+    beat(workspace, "one")
+    with Store.open(workspace.memory, write=False) as store:
+        one, other = store.vectors("concept", [1, 2], space.DEFAULT.model, space.DEFAULT.dimensions)
+    assert one @ other >= space.DEFAULT.duplicate
+    text = told(told.first("concept"))
+    assert limits[1] in text
+    assert "near-copy" not in text
+
+
 def test_trace_insight_and_bridge(workspace: Workspace, told: Told) -> None:
     """An insight of traces names traces; a bridge shows the concept, the trace, the similarity."""
     write(workspace, "docs/plan.md", PLANS[0])
