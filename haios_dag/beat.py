@@ -8,9 +8,9 @@ Run by hand (`doit synthesize`), a step that fails is an ordinary failure.
 
 import json
 import os
+import platform
 import secrets
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -214,7 +214,7 @@ class Beat:
             marker = {
                 "beat": self.id,
                 "pid": os.getpid(),
-                "host": socket.gethostname(),
+                "host": platform.node(),
                 "started": clock.iso(self.started),
             }
             _rewrite(held, json.dumps(marker).encode())
