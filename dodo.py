@@ -65,6 +65,10 @@ def task_heartbeat() -> Task:
     return beat.verdict("one beat: everything above, then the exit code", after="event")
 
 
+def task_recall() -> Task:
+    return commands.recall(beat.workspace)
+
+
 def task_events() -> Task:
     return commands.show_events(beat.workspace)
 

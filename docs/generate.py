@@ -22,13 +22,15 @@ from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as d
 
 from haios_dag import __main__, schema  # noqa: E402
 from haios_dag.embedding import space  # noqa: E402
-from haios_dag.memory import tables  # noqa: E402
+from haios_dag.memory import tables, words  # noqa: E402
 
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TABLE = re.compile(
-    r"((?:^--[^\n]*\n)+)CREATE TABLE (dag_\w+) \(\n(.*?)^\)", re.DOTALL | re.MULTILINE
+    r"((?:^--[^\n]*\n)+)CREATE (?:VIRTUAL )?TABLE (?:IF NOT EXISTS )?(dag_\w+)"
+    r"(?: USING fts5)? \(\n(.*?)^\)",
+    re.DOTALL | re.MULTILINE,
 )
-_COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
+_COLUMN = re.compile(r"^    ([a-z]\w*)[ ,]", re.MULTILINE)
 
 
 # --- what the program prints ---------------------------------------------------------------------
@@ -182,7 +184,7 @@ def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
 def _bookkeeping() -> str:
     """Return the table of our tables in memory, and of the columns that are explained."""
     rows, explained = [], []
-    for comment, name, body in _TABLE.findall(tables.BOOKKEEPING):
+    for comment, name, body in _TABLE.findall(tables.BOOKKEEPING + words.INDEX):
         holds, columns = _comment(comment)
         rows.append((f"`{name}`", holds, ", ".join(f"`{c}`" for c in _COLUMN.findall(body))))
         if columns:

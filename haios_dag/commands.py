@@ -4,9 +4,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from doit import doit_cmd
 from doit.exceptions import TaskFailed
 
 from haios_dag import events
+from haios_dag import recall as recalling
 from haios_dag.errors import HaiosError
 from haios_dag.workspace import Workspace
 
@@ -34,6 +36,40 @@ def _said(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         return None
 
     return said
+
+
+def recall(workspace: Workspace) -> Task:
+    """`doit recall QUERY`: what memory knows of it."""
+
+    @_said
+    def recall(words: list[str], count: int, json: bool) -> None:
+        recalling.show(workspace, [*words, *_variables()], count, json=json)
+
+    number = {
+        "name": "count",
+        "short": "n",
+        "long": "count",
+        "type": int,
+        "default": 10,
+        "help": "how many",
+    }
+    doc = "search memory, best first: doit recall [-n 10] [--json] WORDS"
+    return {
+        "actions": [recall],
+        "params": [number, _JSON],
+        "pos_arg": "words",
+        "io": _STREAMED,
+        "doc": doc,
+    }
+
+
+def _variables() -> list[str]:
+    """Return the words with a `=`, which doit takes from the command line as its variables.
+
+    Only `memory=` is one; the others belong to the query, in which the order does not matter.
+    """
+    given = doit_cmd._CMDLINE_VARS or {}  # noqa: SLF001 - get_var asks for names known beforehand
+    return [f"{name}={value}" for name, value in given.items() if name != "memory"]
 
 
 def show_events(workspace: Workspace) -> Task:

@@ -14,7 +14,7 @@ GROUPS = [
     {"documents", "traces", "events", "init"},
     {"memory"},
     {"embedding", "ingest"},
-    {"synthesis", "status"},
+    {"synthesis", "status", "recall"},
     {"pulse"},
     {"beat", "commands"},
     {"__main__"},

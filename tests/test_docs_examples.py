@@ -44,7 +44,7 @@ def test_every_table_of_ours_is_named(beaten: Path) -> None:
     rows = {row[0].strip("`"): row[2] for row in table(page("memory"), "table", "holds", "columns")}
     with closing(sqlite3.connect(beaten / "memory.db")) as memory:
         made = memory.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 4) = 'dag_'"
+            "SELECT name FROM pragma_table_list WHERE type != 'shadow' AND name GLOB 'dag_*'"
         ).fetchall()
         assert rows.keys() == {name for (name,) in made}
         for name, columns in rows.items():
@@ -137,6 +137,14 @@ def test_queries_on_memory(copy: Path) -> None:
     with closing(sqlite3.connect(f"file:{copy / 'memory.db'}?mode=ro", uri=True)) as memory:
         for query in queries:
             assert memory.execute(query).fetchall(), query
+
+
+def test_example_of_recall(beaten: Path) -> None:
+    """The search that the page of memory shows prints what stands there."""
+    (shown,) = (block for block in blocks(page("memory"), "text") if "doit" in block)
+    command, _, printed = shown.partition("\n")
+    done = doit(beaten, *command.removeprefix("$ doit ").split())
+    assert done.stdout == printed
 
 
 def test_backup(copy: Path) -> None:

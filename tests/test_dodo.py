@@ -9,7 +9,7 @@ from workspaces import doit
 
 PUBLIC = {
     "heartbeat", "ingest", "embed", "synthesize", "bridge", "status", "event",
-    "events", "events-since", "events-stats", "events-clear",
+    "recall", "events", "events-since", "events-stats", "events-clear",
     "synthesis-undo", "synthesis-explain",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from haios_dag import files
 from haios_dag.errors import MemoryUnavailableError
-from haios_dag.memory import tables
+from haios_dag.memory import tables, words
 
 BUSY_SECONDS = 10
 # What is embedded and compared of a trace, as SQL over reasoning_traces.
@@ -52,6 +52,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
+        self._indexes_words = False
 
     @classmethod
     def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
@@ -110,7 +111,15 @@ class Database:
                 tables.check(connection, self.path)
                 if not tables.has_bookkeeping(connection, self.path):
                     tables.add_bookkeeping(connection)
+        self._prepare_words()
         _load_vec0(connection)
+
+    def _prepare_words(self) -> None:
+        """Make the word index where it is missing or stale, if this SQLite can."""
+        self._indexes_words = words.is_known(self.connection)
+        if self._indexes_words and not words.is_current(self.connection):
+            with self.transaction():
+                words.fill(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +134,24 @@ class Database:
                 "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_items')"
             ).fetchone()[0]
         )
+
+    def _index_new(self) -> None:
+        """Index the words of new concepts; the caller holds the transaction."""
+        if self._indexes_words:
+            words.add_new(self.connection)
+
+    def _index_again(self, concept: int, old: str, new: str) -> None:
+        """Index the new words of an insight; the caller holds the transaction."""
+        if self._indexes_words:
+            words.replace(self.connection, concept, old, new)
+        else:
+            words.mark_stale(self.connection)
+
+    def _index_afresh(self) -> None:
+        """Index the words of all concepts anew; the caller holds the transaction."""
+        words.mark_stale(self.connection)
+        if self._indexes_words:
+            words.fill(self.connection)
 
     def _see_clusters(self) -> None:
         """Count every synthesis cluster up to now as seen; the caller holds the transaction."""

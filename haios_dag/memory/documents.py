@@ -92,6 +92,7 @@ class Documents(Database):
         )
         self._adopt_bridges()
         self._see_clusters()
+        self._index_new()
         return concepts + traces
 
     def _adopt_bridges(self) -> None:
@@ -171,6 +172,7 @@ class Documents(Database):
             " context_snippet) VALUES (?, ?, ?, ?)",
             rows,
         )
+        self._index_new()
         self._derive_states(forms, boilerplate_documents)
         self._replace_traces(artifact, path, traces)
         return new

@@ -212,6 +212,7 @@ class Insights(Database):
         self._see_clusters()
         self._add_sources(kind, insight, cluster, draft.sources)
         self._put_text(insight, draft, model, beat)
+        self._index_new()
         return insight
 
     def lead(self, kind: Kind, leader: int, insight: int) -> None:
@@ -251,6 +252,11 @@ class Insights(Database):
             "UPDATE dag_items SET text_hash = ? WHERE kind = 'concept' AND id = ?",
             (text_hash(draft.content), insight),
         )
+        (old,) = self.connection.execute(
+            "SELECT content FROM dag_revisions WHERE insight_id = ? ORDER BY revision DESC LIMIT 1",
+            (insight,),
+        ).fetchone()
+        self._index_again(insight, old, draft.content)
         self._put_text(insight, draft, model, beat)
 
     def _add_sources(

@@ -1,13 +1,14 @@
 """The memory as one object. SQL stands in this package alone."""
 
 from haios_dag.memory.database import meaning
-from haios_dag.memory.insights import WAITING_PAIR, Insights
+from haios_dag.memory.insights import WAITING_PAIR
 from haios_dag.memory.origins import Origins
+from haios_dag.memory.search import Search
 from haios_dag.memory.undo import Undo
 from haios_dag.memory.vectors import Vectors
 
 
-class Store(Undo, Vectors, Insights, Origins):
+class Store(Undo, Vectors, Search, Origins):
     """A memory: open it with `Store.open`, use it as a context manager."""
 
     def counts(self) -> dict[str, int]:

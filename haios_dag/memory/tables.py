@@ -189,7 +189,7 @@ CREATE TABLE dag_undo (
 BOOKKEEPING = (
     """
 -- What the beat knows of itself: the version of these tables, the embedding space in use, the
--- highest synthesis cluster seen.
+-- highest synthesis cluster seen, and whether the word index is stale.
 CREATE TABLE dag_meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL

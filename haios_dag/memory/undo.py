@@ -135,6 +135,7 @@ class Undo(Documents):
                         "another program has built on an insight of it; nothing was taken back"
                     )
                 self._reset_counters()
+                self._index_afresh()  # before the ids of what was taken back are given again
                 connection.execute("DELETE FROM dag_undo")
         finally:
             self.connection.execute("PRAGMA foreign_keys = ON")

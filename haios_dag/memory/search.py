@@ -1,0 +1,166 @@
+"""Searching the memory: which concepts may answer, by their words, by their vectors."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from haios_dag.errors import MemoryUnavailableError
+from haios_dag.memory import words
+from haios_dag.memory.database import meaning
+from haios_dag.memory.insights import Insights, Place
+from haios_dag.memory.vectors import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# The kind of a source. Of a bridge's two, both of the type 'cross', the concept stands first.
+_SOURCE_KIND = (
+    "CASE WHEN origin.source_type != 'cross' THEN origin.source_type"
+    " WHEN origin.id = (SELECT min(id) FROM synthesis_provenance"
+    "   WHERE synthesized_concept_id = origin.synthesized_concept_id) THEN 'concept'"
+    " ELSE 'trace' END"
+)
+# What nobody states any more answers nothing, nor does template text; an insight answers as long as
+# one of its sources is still stated, or when nobody knows its sources.
+_ANSWERS = f"""
+dag_items.kind = 'concept' AND (
+    dag_items.state IN ('live', 'consumed')
+    OR dag_items.state = 'product' AND (
+        NOT EXISTS (
+            SELECT 1 FROM synthesis_provenance WHERE synthesized_concept_id = dag_items.id
+        )
+        OR EXISTS (
+            SELECT 1 FROM synthesis_provenance AS origin
+            JOIN dag_items AS source
+                ON source.id = origin.source_id AND source.kind = {_SOURCE_KIND}
+            WHERE origin.synthesized_concept_id = dag_items.id AND source.state != 'orphan'
+        )
+    )
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A source of an insight, and where it stands."""
+
+    kind: Kind
+    id: int
+    places: list[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A concept as an answer: `sources` are an insight's, `places` a statement's."""
+
+    id: int
+    insight: bool
+    type: str
+    text: str
+    places: list[Place]
+    sources: list[Origin]
+
+
+class Search(Insights):
+    """The part of the store that recall uses. It reads only."""
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See one state of the memory in all reads of the body, whatever others write."""
+        with meaning(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.connection.execute("ROLLBACK")
+
+    def is_read(self) -> bool:
+        """Tell whether a beat has ever worked on this memory."""
+        with meaning(self.path):
+            return self._is_prepared()
+
+    def lacks_words(self) -> str | None:
+        """Return why words cannot be searched, or None when they can."""
+        with meaning(self.path):
+            if not words.is_known(self.connection):
+                return "the SQLite of this Python has no FTS5"
+            if not words.is_current(self.connection):
+                return "the memory has no word index yet, the next beat with work makes it"
+        return None
+
+    def by_words(self, terms: list[str], limit: int) -> list[int]:
+        """Return the ids of concepts with any of the terms, best BM25 first, ties by id.
+
+        A term of several words is a phrase. The terms may be any text without NUL.
+        """
+        if not terms:
+            return []
+        # In a string of FTS5 nothing but the quote has a meaning, so no term is an operator.
+        expression = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        with meaning(self.path):
+            return [
+                row[0]
+                for row in self.connection.execute(
+                    "SELECT dag_text.rowid FROM dag_text"
+                    " CROSS JOIN dag_items ON dag_items.id = dag_text.rowid"
+                    " CROSS JOIN concepts ON concepts.id = dag_items.id"
+                    f" WHERE dag_text MATCH ? AND {_ANSWERS}"
+                    " ORDER BY bm25(dag_text), dag_text.rowid LIMIT ?",
+                    (expression, limit),
+                )
+            ]
+
+    def answer_vectors(
+        self, model: str, dimensions: int, size: int
+    ) -> Iterator[tuple[list[int], "NDArray[np.float32]"]]:
+        """Yield the ids and vectors of all concepts that may answer, in blocks, ids ascending.
+
+        Raise MemoryUnavailableError when a vector has another length.
+        """
+        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+        with meaning(self.path):
+            rows = self.connection.execute(
+                "SELECT dag_items.id, vector FROM dag_items"
+                " JOIN concepts ON concepts.id = dag_items.id"
+                " JOIN embeddings ON embeddings.id = (SELECT max(id) FROM embeddings"
+                "   WHERE concept_id = dag_items.id AND model = :model)"
+                f" WHERE {_ANSWERS} AND dag_items.model = :model ORDER BY dag_items.id",
+                {"model": model},
+            )
+            while block := rows.fetchmany(size):
+                for id_, vector in block:
+                    if len(vector) != dimensions * 4:
+                        raise MemoryUnavailableError(
+                            f"{self.path}: the vector of concept {id_} is damaged;"
+                            " restore a backup, or move the database away and begin afresh"
+                        )
+                data = b"".join(vector for _, vector in block)
+                matrix = np.frombuffer(data, "<f4").reshape(len(block), dimensions)
+                yield [id_ for id_, _ in block], matrix.astype(np.float32, copy=False)
+
+    def found(self, concept: int) -> Found:
+        """Return a concept with its places, or an insight with its sources and theirs."""
+        with meaning(self.path):
+            type_, text, insight = self.connection.execute(
+                "SELECT type, CAST(content AS TEXT), state = 'product' FROM concepts"
+                " JOIN dag_items ON kind = 'concept' AND dag_items.id = concepts.id"
+                " WHERE concepts.id = ?",
+                (concept,),
+            ).fetchone()
+            origins = self.connection.execute(
+                f"SELECT {_SOURCE_KIND}, source_id FROM synthesis_provenance AS origin"
+                " WHERE synthesized_concept_id = ? AND source_type IN ('concept', 'trace', 'cross')"
+                " ORDER BY id",
+                (concept,),
+            ).fetchall()
+        return Found(
+            id=concept,
+            insight=bool(insight),
+            type=type_,
+            text=text,
+            places=self.places("concept", concept),
+            sources=[Origin(kind, id_, self.places(kind, id_)) for kind, id_ in origins],
+        )
