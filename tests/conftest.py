@@ -6,6 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test asserts on time: not hypothesis on its own either. In CI the examples are always the same.
+settings.register_profile(
+    "project",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("project")
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # what they measure is tested too
 
