@@ -5,7 +5,6 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -201,10 +200,10 @@ def _read_batch(
             continue
         # A file written this moment may change again without its time stamp telling.
         racy = one.state.mtime_ns > begun - _RACY_NS
-        state = replace(one.state, mtime_ns=0) if racy else one.state
+        state = one.state._replace(mtime_ns=0) if racy else one.state
         recorded = Recorded(state, hashlib.sha256(data).hexdigest())
         if found_traces and not keep_traces:  # read again until the memory takes them
-            recorded = Recorded(replace(state, mtime_ns=0), "")
+            recorded = Recorded(state._replace(mtime_ns=0), "")
             counts.add(untaken_traces=len(found_traces))
             found_traces = []
         parsed.append((path, recorded, statements, found_traces))

@@ -3,8 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from haios_dag import clock
 from haios_dag.memory.database import SEEN_CLUSTERS, TRACE_TEXT, Database, meaning, text_hash
@@ -28,8 +27,7 @@ WHERE kind = 'concept' AND form = ? AND state IN ('live', 'orphan', 'boilerplate
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """What stat said of a file: bytes and nanoseconds. `mtime_ns` 0 means: do not trust it."""
 
     size: int
@@ -37,8 +35,7 @@ class FileState:
     ctime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A file as memory knows it; `sha256` in hexadecimal."""
 
     state: FileState

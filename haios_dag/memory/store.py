@@ -33,14 +33,16 @@ class Store(Undo, Vectors, Search, Origins):
                 "   AND cluster_type != 'cross') AS insights,"
                 " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
                 "   AND cluster_type = 'cross') AS bridges,"
-                f" (SELECT count(*) FROM {WAITING_PAIR}) AS waiting_pairs"
+                f" (SELECT count(*) FROM {WAITING_PAIR}) AS waiting_pairs,"
+                # These two are counted in their partial indexes.
+                " (SELECT count(*) FROM dag_items WHERE model IS NULL"
+                "   AND state IN ('live', 'consumed', 'product')) AS unembedded,"
+                " (SELECT count(*) FROM dag_items WHERE leader IS NULL AND model IS NOT NULL"
+                "   AND state = 'live') AS unconsidered"
             )
             items = self._one(
                 "SELECT total(state = 'live') AS live, total(state = 'boilerplate') AS boilerplate,"
-                " total(state = 'orphan') AS orphans, total(model IS NOT NULL) AS embedded,"
-                " total(model IS NULL AND state IN ('live', 'consumed', 'product')) AS unembedded,"
-                " total(leader IS NULL AND model IS NOT NULL AND state = 'live') AS unconsidered"
-                " FROM dag_items"
+                " total(state = 'orphan') AS orphans, count(model) AS embedded FROM dag_items"
             )
         return rows | {name: int(value) for name, value in items.items()}
 
