@@ -1,6 +1,5 @@
 """Searching the memory: which concepts may answer, by their words, by their vectors."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,16 +64,6 @@ class Found:
 
 class Search(Insights):
     """The part of the store that recall uses. It reads only."""
-
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """See one state of the memory in all reads of the body, whatever others write."""
-        with meaning(self.path):
-            self.connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self.connection.execute("ROLLBACK")
 
     def is_read(self) -> bool:
         """Tell whether a beat has ever worked on this memory."""
