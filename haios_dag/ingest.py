@@ -3,10 +3,11 @@
 import fnmatch
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from haios_dag.counts import Counts
 from haios_dag.errors import DocumentError, MemoryUnavailableError
@@ -25,11 +26,7 @@ _RACY_NS = 2_000_000_000  # the coarsest time stamps in use (FAT): 2 s
 _SKIPPED_FOLDERS = {".git", ".haios", "node_modules"}
 
 
-class Found(NamedTuple):
-    """A file below the workspace, and what stat said of it."""
-
-    file: str
-    state: FileState
+Found = tuple[str, FileState]  # a file's path as the system knows it, and what stat said of it
 
 
 def idle(workspace: Workspace) -> str | None:
@@ -37,12 +34,13 @@ def idle(workspace: Workspace) -> str | None:
     if not workspace.config.ingest.enabled:
         return "switched off in haios.toml"
     found = scan(workspace)
-    known: dict[str, Recorded] = {}
-    if workspace.memory.exists():
+    if workspace.has_memory():
         with Store.open(workspace.memory, write=False) as store:
             known = store.recorded()
-    limit = workspace.config.ingest.max_megabytes
-    if next(_changed(found, known, limit), None) or known.keys() - found.keys():
+            limit = workspace.config.ingest.max_megabytes
+            if next(_changed(store, found, known, limit), None) or known.keys() - found.keys():
+                return None
+    elif found:
         return None
     return "no document changed"
 
@@ -65,7 +63,7 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa
             for path in gone:
                 store.remove_document(path, settings.boilerplate_documents)
         counts.add(removed=len(gone))
-        changed = list(_changed(found, known, settings.max_megabytes))
+        changed = sorted(_changed(store, found, known, settings.max_megabytes))
         with progress("ingest", len(changed)) as advance:
             for start in range(0, len(changed), _BATCH):
                 batch = {path: found[path] for path in changed[start : start + _BATCH]}
@@ -88,7 +86,7 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa
 
 
 def scan(workspace: Workspace) -> dict[str, Found]:
-    """Return every file that ingest reads, by its path as memory keeps it, in sorted order.
+    """Return every file that ingest reads, by its path as memory keeps it, in no order.
 
     Symbolic links below the folders are not followed: they could lead out of the workspace, or
     round in circles.
@@ -99,11 +97,10 @@ def scan(workspace: Workspace) -> dict[str, Found]:
         _find(root / folder, _prefix(folder), ".md", found, deep=True)
     _find(root / settings.traces, _prefix(settings.traces), ".jsonl", found, deep=False)
     _find(root, "", ".md", found, deep=False)
-    return {
-        path: found[path]
-        for path in sorted(found)
-        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in settings.exclude)
-    }
+    if settings.exclude:
+        excluded = re.compile("|".join(map(fnmatch.translate, settings.exclude))).match
+        found = {path: one for path, one in found.items() if not excluded(path)}
+    return found
 
 
 def _prefix(folder: str) -> str:
@@ -123,13 +120,13 @@ def _find(
     except OSError as error:
         raise DocumentError(f"{folder}: {error.strerror}; make the folder readable") from error
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            if deep and entry.name not in _SKIPPED_FOLDERS:
-                _find(entry.path, f"{prefix}{entry.name}/", suffix, found, deep=True)
-        elif entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False):
+        name = entry.name
+        if name.endswith(suffix) and entry.is_file(follow_symlinks=False):
             stat = entry.stat(follow_symlinks=False)
-            state = FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-            found[_text(prefix + entry.name)] = Found(entry.path, state)
+            state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            found[_text(prefix + name)] = (entry.path, state)
+        elif deep and name not in _SKIPPED_FOLDERS and entry.is_dir(follow_symlinks=False):
+            _find(entry.path, f"{prefix}{name}/", suffix, found, deep=True)
 
 
 def _text(name: str) -> str:
@@ -140,23 +137,23 @@ def _text(name: str) -> str:
 
 
 def _changed(
-    found: dict[str, Found], known: dict[str, Recorded], max_megabytes: float
+    store: Store, found: dict[str, Found], known: dict[str, FileState], max_megabytes: float
 ) -> Iterator[str]:
     """Yield the files that memory does not know as they are: new, or of another content.
 
     The content is hashed only where stat differs. A file that cannot be hashed counts as changed:
     reading it will say why.
     """
-    for path, now in found.items():
+    for path, (file, state) in found.items():
         before = known.get(path)
         if before is None:
             yield path
-        elif before.state != now.state:
+        elif before != state:
             try:
-                digest = hashlib.sha256(_bytes(now.file, max_megabytes)).hexdigest()
+                digest = hashlib.sha256(_bytes(file, max_megabytes)).hexdigest()
             except DocumentError:
                 digest = ""
-            if digest != before.sha256:
+            if digest != store.recorded_hash(path):
                 yield path
 
 
@@ -190,20 +187,21 @@ def _read_batch(
     settings = workspace.config.ingest
     problems: list[str] = []
     parsed: list[tuple[str, Recorded, Sequence[Statement], Sequence[Trace]]] = []
-    for path, one in batch.items():
+    for path, (file, state) in batch.items():
         begun = time.time_ns()
         try:
-            data = _bytes(one.file, settings.max_megabytes)
+            data = _bytes(file, settings.max_megabytes)
             statements, found_traces = _parse(path, data, counts)
         except DocumentError as error:
             problems.append(f"{path}: {error}")
             continue
         # A file written this moment may change again without its time stamp telling.
-        racy = one.state.mtime_ns > begun - _RACY_NS
-        state = one.state._replace(mtime_ns=0) if racy else one.state
-        recorded = Recorded(state, hashlib.sha256(data).hexdigest())
+        size, mtime_ns, ctime_ns = state
+        racy = mtime_ns > begun - _RACY_NS
+        untrusted = (size, 0, ctime_ns)
+        recorded = Recorded(untrusted if racy else state, hashlib.sha256(data).hexdigest())
         if found_traces and not keep_traces:  # read again until the memory takes them
-            recorded = Recorded(state._replace(mtime_ns=0), "")
+            recorded = Recorded(untrusted, "")
             counts.add(untaken_traces=len(found_traces))
             found_traces = []
         parsed.append((path, recorded, statements, found_traces))
@@ -235,10 +233,10 @@ def _parse(
 
 
 def _note_touched(
-    store: Store, found: dict[str, Found], known: dict[str, Recorded], changed: set[str]
+    store: Store, found: dict[str, Found], known: dict[str, FileState], changed: set[str]
 ) -> None:
     """Keep the new time stamps of files that were only touched, so they are not hashed again."""
     with store.transaction():
-        for path, one in found.items():
-            if path in known and path not in changed and known[path].state != one.state:
-                store.touch_document(path, one.state)
+        for path, (_, state) in found.items():
+            if known.get(path, state) != state and path not in changed:
+                store.touch_document(path, state)

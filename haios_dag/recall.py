@@ -130,23 +130,31 @@ def _by_meaning(store: Store, query: str, limit: int) -> list[tuple[int, float]]
     """
     import numpy as np  # noqa: PLC0415 - 70 ms, only where used
 
+    from haios_dag.embedding.cosines import rounded  # noqa: PLC0415 - likewise
+
     (asked,) = space.embed([query])
-    ids: list[int] = []
-    cosines = [np.empty(0, np.float32)]
-    one = space.DEFAULT
-    for block, vectors in store.answer_vectors(one.model, one.dimensions, _BLOCK):
-        ids += block
-        with np.errstate(all="ignore"):  # a damaged vector is no number, and no answer
-            cosines.append(vectors @ asked)
-    every = np.concatenate(cosines)
-    # Rounded, so that equal texts tie wherever they stand in a block.
-    every = np.where(np.isfinite(every), np.round(every, 6), 0)
-    rows = np.flatnonzero(every > 0)
-    if len(rows) > limit:
-        least = np.partition(every[rows], -limit)[-limit]
-        rows = rows[every[rows] >= least]
-    best = rows[np.argsort(-every[rows], kind="stable")][:limit]
-    return [(ids[row], float(every[row])) for row in best]
+    model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
+    all_ids, all_cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+    for ids, vectors in store.all_vectors("concept", model, dimensions, _BLOCK):
+        all_ids.append(ids)
+        with np.errstate(all="ignore"):
+            all_cosines.append(np.nan_to_num(vectors @ asked))
+    every, cosines = np.concatenate(all_ids), np.concatenate(all_cosines)
+    looked_at = 2 * limit  # not every concept may answer, so look at more until enough do
+    while True:
+        near = np.flatnonzero(cosines > 0)
+        if len(near) > looked_at:
+            near = near[cosines[near] >= np.partition(cosines[near], -looked_at)[-looked_at]]
+        found = store.answering(np.unique(every[near]).tolist(), model)
+        if len(found) >= limit or looked_at >= len(every):
+            break
+        looked_at *= 4
+    rows = np.arange(len(found))
+    vectors = store.vectors("concept", found, model, dimensions)
+    with np.errstate(all="ignore"):  # a damaged vector is no number, and no answer
+        exact = np.nan_to_num(rounded(vectors, asked[None], rows, np.zeros_like(rows)))
+    best = np.argsort(-exact, kind="stable")[:limit]
+    return [(found[row], float(exact[row])) for row in best if exact[row] > 0]
 
 
 # --- as text and as JSON -------------------------------------------------------------------------

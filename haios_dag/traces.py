@@ -7,7 +7,6 @@ investigation or a session. Nothing here touches a file.
 import datetime as dt
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -222,7 +221,7 @@ def from_lines(data: bytes) -> tuple[list[Trace], list[str]]:
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
-                trace = _from_value(_loads(line))
+                trace = from_value(schema.parse(line))
                 found[trace.key] = trace
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             if number < len(lines):
@@ -234,26 +233,7 @@ def from_lines(data: bytes) -> tuple[list[Trace], list[str]]:
     return list(found.values()), problems
 
 
-def _loads(line: bytes) -> object:
-    """Parse a line of JSON; raise ValueError also for NaN, infinity and repeated keys."""
-
-    def finite(text: str) -> float:
-        number = float(text)
-        if not math.isfinite(number):
-            raise ValueError(f"the number {text[:20]} is not finite")
-        return number
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) < len(pairs):
-            raise ValueError("a key stands twice in one object")
-        return value
-
-    text = line.decode("utf-8")
-    return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=unique)
-
-
-def _from_value(value: Any) -> Trace:  # noqa: ANN401 - the schema says what it is
+def from_value(value: Any) -> Trace:  # noqa: ANN401 - the schema says what it is
     """Return the trace of a parsed line; raise ValueError when it is not a valid one."""
     if problems := schema.problems("trace", value):
         raise ValueError("; ".join(problems[:3]))

@@ -30,10 +30,18 @@ def start(
     )
 
 
-def run(program: str, *arguments: object, prefix: Sequence[str] = ()) -> str:
-    """Run a Python program to its end and return what it printed; it must succeed silently."""
+def run(
+    program: str, *arguments: object, prefix: Sequence[str] = (), timeout: float | None = None
+) -> str:
+    """Run a Python program to its end and return what it printed; it must succeed silently.
+
+    One still at work after `timeout` seconds is ended, and subprocess.TimeoutExpired raised.
+    """
     with start(program, *arguments, prefix=prefix) as process:
-        printed, complaints = process.communicate()
+        try:
+            printed, complaints = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
     assert process.returncode == 0, complaints
     assert complaints == ""
     return printed

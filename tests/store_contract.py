@@ -10,8 +10,9 @@ import pytest
 from memory_checks import Foreign, blob
 
 from haios_dag.documents import Statement
-from haios_dag.memory.documents import FileState, Recorded
-from haios_dag.memory.insights import Draft, Member, Pair, Source
+from haios_dag.memory.bridges import Pair
+from haios_dag.memory.documents import Recorded
+from haios_dag.memory.insights import Draft, Member, Source
 from haios_dag.memory.store import Store
 from haios_dag.memory.vectors import Kind
 from haios_dag.traces import Trace
@@ -74,7 +75,7 @@ class Migrated(StoreContract):
 def recorded(content: str) -> Recorded:
     """Return what memory knows of a file with this content."""
     digest = hashlib.sha256(content.encode()).hexdigest()
-    return Recorded(FileState(len(content), 1_700_000_000_000_000_000, 5), digest)
+    return Recorded((len(content), 1_700_000_000_000_000_000, 5), digest)
 
 
 def trace(key: str, query: str = "How was the lock released?", **fields: Any) -> Trace:  # noqa: ANN401

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+# The only place that knows of material beside the project; what needs it skips without it.
+REAL = ROOT.parent / "shared" / "workspaces" / "haios"
 Process = subprocess.Popen[str]
 
 # Statements on three themes; each theme's sentences differ and belong together.

@@ -16,7 +16,7 @@ _BATCH = 2048
 
 def idle(workspace: Workspace) -> str | None:
     """Return why there is nothing to embed, or None."""
-    if not workspace.memory.exists():
+    if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
     with Store.open(workspace.memory, write=False) as store:
         if store.space() == space.DEFAULT.model and not store.has_unembedded():

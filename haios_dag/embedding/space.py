@@ -43,6 +43,7 @@ class Space:
     bridge: float
 
 
+_REINSTALL = "reinstall it: pip install --force-reinstall wordllama==0.4.0.post1"
 # The release of the weights is a part of the model's name: another one makes other vectors.
 DEFAULT = Space(
     model="wordllama-0.4.0.post1-256+words-512",
@@ -58,7 +59,7 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
 
     A text's vector does not depend on the texts beside it.
 
-    Raise ModelError when the model is not installed or damaged.
+    Raise ModelError when the model is not installed or damaged, or answers with junk.
     """
     import numpy as np  # noqa: PLC0415 - 70 ms, only where used
 
@@ -67,10 +68,23 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
     for rows in _batches(texts):
         # The tokenizer takes no lone surrogates, which a command line may hold.
         batch = [texts[i].encode("utf-8", "replace").decode("utf-8") for i in rows]
-        dense = np.asarray(model.embed(batch), np.float32)
+        dense = _checked(np.asarray(model.embed(batch), np.float32), len(batch))
         vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
         vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
     return _unit(vectors)
+
+
+def _checked(dense: "NDArray[np.float32]", texts: int) -> "NDArray[np.float32]":
+    """Return what the model answered; it would be stored and never be made again."""
+    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+    # numpy would spread one row, or one column, over all of them.
+    if dense.shape != (texts, _DENSE) or not np.isfinite(dense).all():
+        raise ModelError(
+            f"the embedding model answered {texts} texts with numbers of shape {dense.shape},"
+            f" not all finite or not of shape {(texts, _DENSE)}; {_REINSTALL}"
+        )
+    return dense
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
@@ -140,6 +154,5 @@ def _model() -> Any:  # noqa: ANN401 - the library has no types
         return wordllama.WordLlama.load(disable_download=True, cache_dir=folder)
     except Exception as error:  # whatever a damaged installation raises means the same to the user
         raise ModelError(
-            f"the embedding model cannot be loaded ({type(error).__name__}: {error});"
-            " reinstall it: pip install --force-reinstall wordllama==0.4.0.post1"
+            f"the embedding model cannot be loaded ({type(error).__name__}: {error}); {_REINSTALL}"
         ) from error

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from haios_dag import files
 from haios_dag.errors import MemoryUnavailableError
-from haios_dag.memory import tables, words
+from haios_dag.memory import tables, totals, words
 
 BUSY_SECONDS = 10
 # What is embedded and compared of a trace, as SQL over reasoning_traces.
@@ -31,7 +31,8 @@ _MEANING = {
     "SQLITE_NOTADB": "is not a database; restore a backup, or move it away and begin afresh",
     "SQLITE_FULL": "cannot grow, the disk is full; free space, the work waits for the next beat",
     "SQLITE_READONLY": "is read-only; make the file and its folder writable",
-    "SQLITE_CANTOPEN": "cannot be opened; check that the folder exists and is writable",
+    "SQLITE_CANTOPEN": "cannot be opened; check that its folder is writable, and that no symbolic"
+    " link stands at its -wal, -shm or -journal",
     "SQLITE_IOERR": "cannot be read or written; check the disk",
     "SQLITE_PERM": "may not be accessed; check the permissions",
 }
@@ -41,6 +42,17 @@ def text_hash(text: str | bytes) -> bytes:
     """Return the 16-byte identity of a text or its UTF-8 bytes (SHA-256, truncated)."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return hashlib.sha256(data).digest()[:16]
+
+
+def cache_folder(path: Path) -> Path:
+    """Return the folder of a database's vector cache (see `cache`, which imports numpy)."""
+    return path.with_name(f"{path.name}-vectors")
+
+
+def sqlite() -> tuple[str, bool]:
+    """Return the version of this Python's SQLite, and whether it can index words."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        return sqlite3.sqlite_version, words.is_known(connection)
 
 
 class Database:
@@ -94,7 +106,9 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         if not write:
             connection.execute("PRAGMA query_only = ON")
-        if tables.is_empty(connection):
+        empty = tables.is_empty(connection)  # names what is no database at all
+        self._check_length()
+        if empty:
             if not create:
                 raise MemoryUnavailableError(f"{self.path} is empty; a beat with ingest fills it")
         elif not tables.has_bookkeeping(connection, self.path):
@@ -111,8 +125,33 @@ class Database:
                 tables.check(connection, self.path)
                 if not tables.has_bookkeeping(connection, self.path):
                     tables.add_bookkeeping(connection)
+        self._prepare_totals()
         self._prepare_words()
         _load_vec0(connection)
+
+    def _prepare_totals(self) -> None:
+        """Begin to keep the counts where an earlier release did not."""
+        if not totals.are_kept(self.connection):
+            with self.transaction():
+                totals.keep(self.connection)
+
+    def _check_length(self) -> None:
+        """Refuse a file that ends within a page, which SQLite takes for zeros.
+
+        Only where no write-ahead log could hold that page.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        (page,) = self.connection.execute("PRAGMA page_size").fetchone()
+        try:
+            cut = self.path.stat().st_size % page and not (log.exists() and log.stat().st_size)
+        except OSError as error:
+            raise MemoryUnavailableError(
+                f"{self.path}: {error.strerror}; check that disk"
+            ) from error
+        if cut:
+            raise MemoryUnavailableError(
+                f"{self.path} {_MEANING['SQLITE_CORRUPT']} (it is cut off)"
+            )
 
     def _prepare_words(self) -> None:
         """Make the word index where it is missing or stale, if this SQLite can."""
@@ -143,6 +182,7 @@ class Database:
     def _index_again(self, concept: int, old: str, new: str) -> None:
         """Index the new words of an insight; the caller holds the transaction."""
         if self._indexes_words:
+            self._index_new()  # the insight itself may be new
             words.replace(self.connection, concept, old, new)
         else:
             words.mark_stale(self.connection)
@@ -156,9 +196,10 @@ class Database:
     def _see_clusters(self) -> None:
         """Count every synthesis cluster up to now as seen; the caller holds the transaction."""
         self.connection.execute(
-            "INSERT INTO dag_meta (key, value)"
-            " SELECT 'clusters', max(id) FROM synthesis_clusters HAVING max(id) >"
-            f" ({SEEN_CLUSTERS}) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            "INSERT INTO dag_meta (key, value) SELECT 'clusters', last"
+            " FROM (SELECT max(id) AS last FROM synthesis_clusters)"
+            f" WHERE last > ({SEEN_CLUSTERS})"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         )
 
     @contextlib.contextmanager
@@ -181,12 +222,13 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run the body as one write transaction, the writer's lock taken first.
 
-        All of it is committed, durably, or none of it.
+        All of it is committed, durably, with the words of its new concepts, or none of it.
         """
         with meaning(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
+                self._index_new()
                 self.connection.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
@@ -203,7 +245,9 @@ def meaning(path: Path) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", "")
         for prefix, sentence in _MEANING.items():
             if name.startswith(prefix):
-                raise MemoryUnavailableError(f"{path} {sentence} ({error})") from error
+                said = MemoryUnavailableError(f"{path} {sentence} ({error})")
+                said.is_busy = prefix in {"SQLITE_BUSY", "SQLITE_LOCKED"}
+                raise said from error
         if "no such module: vec0" in str(error):
             raise MemoryUnavailableError(
                 f"{path} mirrors its traces into a sqlite-vec table; install haios-dag[vec] in a"

@@ -13,26 +13,27 @@ if TYPE_CHECKING:
     from haios_dag.traces import Trace
 
 # A concept is boilerplate when its form stands in too many documents, an orphan when it stands in
-# none. Both are derived from the occurrences, so the order of arrival does not matter.
-_DERIVE_STATES = """
-UPDATE dag_items SET state = CASE
-    WHEN NOT EXISTS (SELECT 1 FROM concept_occurrences WHERE concept_id = dag_items.id)
-        THEN 'orphan'
-    WHEN (SELECT count(DISTINCT artifact_id)
+# none. Both are derived from the occurrences, so the order of arrival does not matter. Documents
+# are counted once a form, no further than needed; rows that stay as they are are not written.
+_DERIVED = (
+    "CASE WHEN EXISTS (SELECT 1 FROM concept_occurrences WHERE concept_id = dag_items.id)"
+    " THEN (SELECT state FROM stated) ELSE 'orphan' END"
+)
+_DERIVE_STATES = f"""
+WITH stated (state) AS (
+    SELECT CASE WHEN count(*) >= :boilerplate THEN 'boilerplate' ELSE 'live' END
+    FROM (SELECT DISTINCT artifact_id
           FROM dag_items AS alike JOIN concept_occurrences ON concept_id = alike.id
-          WHERE alike.form = dag_items.form AND alike.kind = 'concept') >= ?
-        THEN 'boilerplate'
-    ELSE 'live' END
-WHERE kind = 'concept' AND form = ? AND state IN ('live', 'orphan', 'boilerplate')
+          WHERE alike.form = :form AND alike.kind = 'concept' LIMIT :boilerplate))
+UPDATE dag_items SET state = {_DERIVED}
+WHERE kind = 'concept' AND form = :form AND state IN ('live', 'orphan', 'boilerplate')
+    AND state != {_DERIVED}
 """
 
 
-class FileState(NamedTuple):
-    """What stat said of a file: bytes and nanoseconds. `mtime_ns` 0 means: do not trust it."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
+# What stat said of a file: its size in bytes, mtime and ctime in nanoseconds; mtime 0 means that it
+# is not to be trusted. A plain tuple: one is made for every file at every beat.
+FileState = tuple[int, int, int]
 
 
 class Recorded(NamedTuple):
@@ -45,18 +46,28 @@ class Recorded(NamedTuple):
 class Documents(Database):
     """The part of the store that ingest uses. Methods that change rows run in a transaction."""
 
-    def recorded(self) -> dict[str, Recorded]:
+    def recorded(self) -> dict[str, FileState]:
         """Return every file read so far by its path from the workspace, with `/`."""
         with meaning(self.path):
             if not self._is_prepared():
                 return {}
             return {
-                path: Recorded(FileState(size, mtime, ctime), sha)
-                for path, sha, size, mtime, ctime in self.connection.execute(
-                    "SELECT file_path, file_hash, size, mtime_ns, ctime_ns"
+                path: (size, mtime, ctime)
+                for path, size, mtime, ctime in self.connection.execute(
+                    "SELECT file_path, size, mtime_ns, ctime_ns"
                     " FROM dag_documents JOIN artifacts ON id = artifact_id"
                 )
             }
+
+    def recorded_hash(self, path: str) -> str | None:
+        """Return the SHA-256 of a file when it was read, in hexadecimal; None if it never was."""
+        with meaning(self.path):
+            row = self.connection.execute(
+                "SELECT file_hash FROM dag_documents JOIN artifacts ON id = artifact_id"
+                " WHERE file_path = ?",
+                (path,),
+            ).fetchone()
+        return row[0] if row else None
 
     def adopt(self) -> int:
         """Take in concepts and traces that other programs have added; return how many.
@@ -89,7 +100,6 @@ class Documents(Database):
         )
         self._adopt_bridges()
         self._see_clusters()
-        self._index_new()
         return concepts + traces
 
     def _adopt_bridges(self) -> None:
@@ -169,7 +179,6 @@ class Documents(Database):
             " context_snippet) VALUES (?, ?, ?, ?)",
             rows,
         )
-        self._index_new()
         self._derive_states(forms, boilerplate_documents)
         self._replace_traces(artifact, path, traces)
         return new
@@ -189,7 +198,7 @@ class Documents(Database):
         self.connection.execute(
             "UPDATE dag_documents SET size = ?, mtime_ns = ?, ctime_ns = ?"
             " WHERE artifact_id = (SELECT id FROM artifacts WHERE file_path = ?)",
-            (state.size, state.mtime_ns, state.ctime_ns, path),
+            (*state, path),
         )
 
     def _artifact(self, path: str, recorded: Recorded) -> int:
@@ -201,11 +210,10 @@ class Documents(Database):
             " RETURNING id",
             (path, recorded.sha256, clock.utc_sql(clock.now())),
         ).fetchone()
-        state = recorded.state
         self.connection.execute(
             "INSERT OR REPLACE INTO dag_documents (artifact_id, size, mtime_ns, ctime_ns)"
             " VALUES (?, ?, ?, ?)",
-            (artifact, state.size, state.mtime_ns, state.ctime_ns),
+            (artifact, *recorded.state),
         )
         return int(artifact)
 
@@ -258,7 +266,8 @@ class Documents(Database):
 
     def _derive_states(self, forms: Iterable[str], boilerplate_documents: int) -> None:
         self.connection.executemany(
-            _DERIVE_STATES, [(boilerplate_documents, one) for one in sorted(forms)]
+            _DERIVE_STATES,
+            [{"boilerplate": boilerplate_documents, "form": one} for one in sorted(forms)],
         )
 
     def _replace_traces(self, artifact: int, path: str, traces: "Sequence[Trace]") -> None:

@@ -1,10 +1,11 @@
-"""Clusters, insights, their sources and revisions, and bridges.
+"""Clusters, insights, their sources and revisions.
 
 An insight is written as HAIOS writes it (contract section 1.6), with these invariants at every
 commit: member_count = rows of members = rows of provenance = synthesis_source_count; the three type
 columns agree; the product and its concept sources share the cluster id; no source is a product.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,15 +17,7 @@ from haios_dag.memory.vectors import THERE, Kind
 ClusterType = Literal["concept", "trace", "cross"]
 
 _TO_CONSIDER = f"leader IS NULL AND model IS NOT NULL AND state = 'live' AND {THERE}"
-_TO_BRIDGE = f"bridged = 0 AND model IS NOT NULL AND state IN ('live', 'consumed') AND {THERE}"
-# A pair with a side that no document states any more sleeps until it is back.
-WAITING_PAIR = (
-    "dag_bridges INDEXED BY dag_bridges_waiting WHERE insight_id IS NULL"
-    " AND EXISTS (SELECT 1 FROM dag_items WHERE kind = 'concept' AND id = concept_id"
-    "   AND state IN ('live', 'consumed'))"
-    " AND EXISTS (SELECT 1 FROM dag_items WHERE kind = 'trace' AND id = trace_id"
-    "   AND state IN ('live', 'consumed'))"
-)
+AMONG = "kind = ? AND id IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +62,6 @@ class Draft:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A concept and a trace above the bridge threshold."""
-
-    concept: int
-    trace: int
-    similarity: float
-
-
 class Insights(Database):
     """The part of the store that synthesize and bridge use. Writers run in a transaction."""
 
@@ -90,32 +74,25 @@ class Insights(Database):
         """Tell whether any concept or trace has not been clustered yet."""
         return self._exists(f"dag_items WHERE {_TO_CONSIDER}")
 
-    def has_unbridged(self) -> bool:
-        """Tell whether any pair waits to be compared or bridged."""
-        return self._exists(f"dag_items WHERE {_TO_BRIDGE}") or self._exists(WAITING_PAIR)
-
     def unconsidered(self, kind: Kind) -> list[int]:
         """Return the ids of items not clustered yet, ascending."""
         return self._ids(f"kind = ? AND {_TO_CONSIDER}", kind)
 
-    def leaders(self, kind: Kind) -> list[int]:
-        """Return the ids of the items that lead a cluster, ascending."""
-        return self._ids(f"kind = ? AND leader = id AND model IS NOT NULL AND {THERE}", kind)
+    def leading(self, kind: Kind, ids: Sequence[int]) -> list[int]:
+        """Return those of the items that lead a cluster, ascending."""
+        return self._ids(f"{AMONG} AND leader = id AND model IS NOT NULL AND {THERE}", kind, ids)
 
-    def unbridged(self, kind: Kind) -> list[int]:
-        """Return the ids of items whose pairs have not been compared, ascending."""
-        return self._ids(f"kind = ? AND {_TO_BRIDGE}", kind)
+    def cluster_sizes(self, kind: Kind, leaders: Sequence[int]) -> list[int]:
+        """Return how many members each cluster has, its leader too."""
+        sql = "SELECT count(*) FROM dag_items WHERE kind = ? AND leader = ?"
+        with meaning(self.path):
+            return [self.connection.execute(sql, (kind, one)).fetchone()[0] for one in leaders]
 
-    def bridgeable(self, kind: Kind) -> list[int]:
-        """Return the ids of all items that take part in bridges, ascending."""
-        return self._ids(
-            f"kind = ? AND model IS NOT NULL AND state IN ('live', 'consumed') AND {THERE}", kind
-        )
-
-    def _ids(self, where: str, kind: Kind) -> list[int]:
+    def _ids(self, where: str, kind: Kind, among: Sequence[int] | None = None) -> list[int]:
+        values = (kind,) if among is None else (kind, json.dumps(list(among)))
         with meaning(self.path):
             sql = f"SELECT id FROM dag_items WHERE {where} ORDER BY id"
-            return [row[0] for row in self.connection.execute(sql, (kind,))]
+            return [row[0] for row in self.connection.execute(sql, values)]
 
     def live_members(self, kind: Kind, leader: int) -> list[Member]:
         """Return the members of a cluster that some document still states, by id."""
@@ -212,7 +189,6 @@ class Insights(Database):
         self._see_clusters()
         self._add_sources(kind, insight, cluster, draft.sources)
         self._put_text(insight, draft, model, beat)
-        self._index_new()
         return insight
 
     def lead(self, kind: Kind, leader: int, insight: int) -> None:
@@ -311,53 +287,6 @@ class Insights(Database):
         self.connection.execute(
             "UPDATE dag_items SET model = ?, beat = ? WHERE kind = 'concept' AND id = ?",
             (model, beat, insight),
-        )
-
-    def put_pairs(self, pairs: Sequence[Pair]) -> None:
-        """Keep pairs to be bridged; one that is known already stays as it is."""
-        self.connection.executemany(
-            "INSERT OR IGNORE INTO dag_bridges (concept_id, trace_id, similarity) VALUES (?, ?, ?)",
-            [(pair.concept, pair.trace, pair.similarity) for pair in pairs],
-        )
-
-    def mark_bridged(self, kind: Kind, ids: Sequence[int]) -> None:
-        """Record that all pairs of these items have been compared."""
-        self.connection.executemany(
-            "UPDATE dag_items SET bridged = 1 WHERE kind = ? AND id = ?",
-            [(kind, id_) for id_ in ids],
-        )
-
-    def waiting_pairs(self, limit: int) -> list[Pair]:
-        """Return pairs not bridged yet, the most similar first, ties by id."""
-        with meaning(self.path):
-            return [
-                Pair(*row)
-                for row in self.connection.execute(
-                    f"SELECT concept_id, trace_id, similarity FROM {WAITING_PAIR}"
-                    " ORDER BY similarity DESC, concept_id, trace_id LIMIT ?",
-                    (limit,),
-                )
-            ]
-
-    def count_waiting_pairs(self) -> int:
-        """Return how many pairs are not bridged yet."""
-        with meaning(self.path):
-            return int(
-                self.connection.execute(f"SELECT count(*) FROM {WAITING_PAIR}").fetchone()[0]
-            )
-
-    def drop_pair(self, pair: Pair) -> None:
-        """Forget a pair that cannot be put in words; it stays compared."""
-        self.connection.execute(
-            "DELETE FROM dag_bridges WHERE concept_id = ? AND trace_id = ?",
-            (pair.concept, pair.trace),
-        )
-
-    def link(self, pair: Pair, insight: int) -> None:
-        """Record the insight that bridges a pair."""
-        self.connection.execute(
-            "UPDATE dag_bridges SET insight_id = ? WHERE concept_id = ? AND trace_id = ?",
-            (insight, pair.concept, pair.trace),
         )
 
     def written_by(self, beat: str) -> tuple[int, int]:

@@ -1,18 +1,13 @@
 """Searching the memory: which concepts may answer, by their words, by their vectors."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from haios_dag.errors import MemoryUnavailableError
 from haios_dag.memory import words
 from haios_dag.memory.database import meaning
 from haios_dag.memory.insights import Insights, Place
 from haios_dag.memory.vectors import Kind
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # The kind of a source. Of a bridge's two, both of the type 'cross', the concept stands first.
 _SOURCE_KIND = (
@@ -101,34 +96,18 @@ class Search(Insights):
                 )
             ]
 
-    def answer_vectors(
-        self, model: str, dimensions: int, size: int
-    ) -> Iterator[tuple[list[int], "NDArray[np.float32]"]]:
-        """Yield the ids and vectors of all concepts that may answer, in blocks, ids ascending.
-
-        Raise MemoryUnavailableError when a vector has another length.
-        """
-        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
-
+    def answering(self, concepts: Sequence[int], model: str) -> list[int]:
+        """Return those of the concepts that may answer and have a vector, ascending."""
         with meaning(self.path):
-            rows = self.connection.execute(
-                "SELECT dag_items.id, vector FROM dag_items"
-                " JOIN concepts ON concepts.id = dag_items.id"
-                " JOIN embeddings ON embeddings.id = (SELECT max(id) FROM embeddings"
-                "   WHERE concept_id = dag_items.id AND model = :model)"
-                f" WHERE {_ANSWERS} AND dag_items.model = :model ORDER BY dag_items.id",
-                {"model": model},
-            )
-            while block := rows.fetchmany(size):
-                for id_, vector in block:
-                    if len(vector) != dimensions * 4:
-                        raise MemoryUnavailableError(
-                            f"{self.path}: the vector of concept {id_} is damaged;"
-                            " restore a backup, or move the database away and begin afresh"
-                        )
-                data = b"".join(vector for _, vector in block)
-                matrix = np.frombuffer(data, "<f4").reshape(len(block), dimensions)
-                yield [id_ for id_, _ in block], matrix.astype(np.float32, copy=False)
+            return [
+                row[0]
+                for row in self.connection.execute(
+                    "SELECT dag_items.id FROM dag_items JOIN concepts ON concepts.id = dag_items.id"
+                    " WHERE dag_items.id IN (SELECT value FROM json_each(?))"
+                    f" AND {_ANSWERS} AND dag_items.model = ? ORDER BY dag_items.id",
+                    (json.dumps(list(concepts)), model),
+                )
+            ]
 
     def found(self, concept: int) -> Found:
         """Return a concept with its places, or an insight with its sources and theirs."""

@@ -1,14 +1,15 @@
 """The memory as one object. SQL stands in this package alone."""
 
+from haios_dag.memory import totals
+from haios_dag.memory.bridges import WAITING_PAIR, Bridges
 from haios_dag.memory.database import meaning
-from haios_dag.memory.insights import WAITING_PAIR
 from haios_dag.memory.origins import Origins
 from haios_dag.memory.search import Search
 from haios_dag.memory.undo import Undo
-from haios_dag.memory.vectors import Vectors
+from haios_dag.memory.vectors import THERE
 
 
-class Store(Undo, Vectors, Search, Origins):
+class Store(Undo, Bridges, Search, Origins):
     """A memory: open it with `Store.open`, use it as a context manager."""
 
     def counts(self) -> dict[str, int]:
@@ -30,7 +31,7 @@ class Store(Undo, Vectors, Search, Origins):
                 " (SELECT count(*) FROM reasoning_traces) AS traces,"
                 " (SELECT count(*) FROM dag_documents) AS documents,"
                 " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
-                "   AND cluster_type != 'cross') AS insights,"
+                "   AND cluster_type IN ('concept', 'trace')) AS insights,"
                 " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
                 "   AND cluster_type = 'cross') AS bridges,"
                 f" (SELECT count(*) FROM {WAITING_PAIR}) AS waiting_pairs,"
@@ -40,11 +41,7 @@ class Store(Undo, Vectors, Search, Origins):
                 " (SELECT count(*) FROM dag_items WHERE leader IS NULL AND model IS NOT NULL"
                 "   AND state = 'live') AS unconsidered"
             )
-            items = self._one(
-                "SELECT total(state = 'live') AS live, total(state = 'boilerplate') AS boilerplate,"
-                " total(state = 'orphan') AS orphans, count(model) AS embedded FROM dag_items"
-            )
-        return rows | {name: int(value) for name, value in items.items()}
+            return rows | totals.states(self.connection, rows, THERE)
 
     def _one(self, sql: str) -> dict[str, int]:
         cursor = self.connection.execute(sql)

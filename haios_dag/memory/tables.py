@@ -186,6 +186,14 @@ CREATE TABLE dag_undo (
 );
 """
 
+UNDONE = """
+-- The beats whose synthesis was taken back: their events stay in the log, and claim rows that are
+-- rightly gone.
+CREATE TABLE IF NOT EXISTS dag_undone (
+    beat TEXT PRIMARY KEY
+) WITHOUT ROWID;
+"""
+
 BOOKKEEPING = (
     """
 -- What the beat knows of itself: the version of these tables, the embedding space in use, the
@@ -283,8 +291,10 @@ CREATE TABLE dag_bridges (
 ) WITHOUT ROWID;
 CREATE INDEX dag_bridges_waiting ON dag_bridges (similarity DESC, concept_id, trace_id)
     WHERE insight_id IS NULL;
+CREATE INDEX dag_bridges_trace ON dag_bridges (trace_id);
 """
     + UNDO
+    + UNDONE
 )
 
 # Columns of HAIOS's tables that the statements here name.

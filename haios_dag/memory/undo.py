@@ -17,6 +17,7 @@ from haios_dag.errors import UndoError
 from haios_dag.memory import tables
 from haios_dag.memory.database import meaning
 from haios_dag.memory.documents import Documents
+from haios_dag.memory.vectors import Vectors
 
 Step = Literal["synthesize", "bridge"]
 Change = tuple[str, str, str, str | None, Any, Any]
@@ -51,7 +52,7 @@ class Undone:
     traces: int
 
 
-class Undo(Documents):
+class Undo(Documents, Vectors):
     """The part of the store that records the last beat's synthesis and takes it back."""
 
     _in_run = False
@@ -118,6 +119,7 @@ class Undo(Documents):
                     raise UndoError("there is no synthesis to take back")
                 self._check_untouched()
                 undone = self._undone()
+                self.remove_cache()  # before the ids that it knows are given again
                 dangling = set(connection.execute("PRAGMA foreign_key_check"))
                 products, clusters = self._inserted("concepts"), self._inserted(
                     "synthesis_clusters"
@@ -137,6 +139,11 @@ class Undo(Documents):
                 self._reset_counters()
                 self._index_afresh()  # before the ids of what was taken back are given again
                 connection.execute("DELETE FROM dag_undo")
+                connection.execute(tables.UNDONE)  # a memory from before this was noted
+                connection.execute(
+                    "INSERT OR IGNORE INTO dag_undone (beat) SELECT ? WHERE ? IS NOT NULL",
+                    (undone.beat, undone.beat),
+                )
         finally:
             self.connection.execute("PRAGMA foreign_keys = ON")
         return undone
@@ -227,8 +234,9 @@ class Undo(Documents):
     def _restore(self, change: Change, where: str, keys: list[Any]) -> None:
         """Give a field its earlier value; refuse when it is no longer what synthesis left."""
         name, _, _, field, before, after = change
+        column = _column(str(field))
         restored = self.connection.execute(
-            f'UPDATE {name} SET "{field}" = ? WHERE {where} AND "{field}" IS ?',
+            f"UPDATE {name} SET {column} = ? WHERE {where} AND {column} IS ?",
             (before, *keys, after),
         ).rowcount
         if restored or (name, field) in _MAY_DIFFER:
@@ -240,7 +248,7 @@ class Undo(Documents):
             )
 
     def _insert(self, name: str, row: dict[str, Any]) -> None:
-        names, marks = ", ".join(f'"{field}"' for field in row), ", ".join("?" * len(row))
+        names, marks = ", ".join(map(_column, row)), ", ".join("?" * len(row))
         try:
             self.connection.execute(
                 f"INSERT INTO {name} ({names}) VALUES ({marks})", list(row.values())
@@ -289,6 +297,16 @@ class Undo(Documents):
                 )
 
 
+def _column(name: str) -> str:
+    """Return a column's name as SQL; another program may have given it any characters."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    """Return a text as SQL, for triggers take no parameters."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
     """Yield the statements that let this connection record its own changes."""
     for name, key in _WATCHED.items():
@@ -297,11 +315,11 @@ def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
         new = ", ".join(f'new."{column}"' for column in key)
         row = f"SELECT '{name}', json_array({old})"
         temp = f"CREATE TEMP TRIGGER dag_undo_{name}_"
-        was = " UNION ALL ".join(f"SELECT '{one}' AS f, old.\"{one}\" AS b" for one in fields)
+        pairs = [(_text(one), _column(one)) for one in fields]
+        was = " UNION ALL ".join(f"SELECT {text} AS f, old.{one} AS b" for text, one in pairs)
         changed = " UNION ALL ".join(
-            f'SELECT \'{one}\' AS f, old."{one}" AS b, new."{one}" AS a'
-            f' WHERE old."{one}" IS NOT new."{one}"'
-            for one in fields
+            f"SELECT {text} AS f, old.{one} AS b, new.{one} AS a WHERE old.{one} IS NOT new.{one}"
+            for text, one in pairs
         )
         yield (
             f"{temp}insert AFTER INSERT ON main.{name} BEGIN {_RECORDED}"

@@ -1,15 +1,22 @@
 """Which items have a vector in which embedding space, and the vectors themselves."""
 
+import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from haios_dag.errors import MemoryUnavailableError
-from haios_dag.memory.database import TRACE_TEXT, Database, meaning
+from haios_dag.memory.database import TRACE_TEXT, Database, cache_folder, meaning
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from haios_dag.memory.cache import Cache, Row
+
+    Ids = NDArray[np.int64]
+    Matrix = NDArray[np.float32]
 
 Kind = Literal["concept", "trace"]
 
@@ -33,6 +40,17 @@ _VECTOR = {
     ),
     "trace": "SELECT vector FROM dag_trace_vectors WHERE trace_id = ? AND model = ?",
 }
+# Every vector with an id that grows with time.
+_ROWS = {
+    "concept": (
+        "SELECT id, concept_id, vector FROM embeddings"
+        " WHERE id > ? AND model = ? AND concept_id IS NOT NULL ORDER BY id"
+    ),
+    "trace": (
+        "SELECT trace_id, trace_id, vector FROM dag_trace_vectors"
+        " WHERE trace_id > ? AND model = ? ORDER BY trace_id"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +65,8 @@ class Waiting:
 
 class Vectors(Database):
     """The part of the store that embed uses. Methods that change rows run in a transaction."""
+
+    _cache: "Cache | None" = None
 
     def space(self) -> str | None:
         """Return the model of the embedding space in use; None before the first beat."""
@@ -149,9 +169,7 @@ class Vectors(Database):
             [(model, kind, id_) for kind, id_, _ in rows],
         )
 
-    def vectors(
-        self, kind: Kind, ids: Sequence[int], model: str, dimensions: int
-    ) -> "NDArray[np.float32]":
+    def vectors(self, kind: Kind, ids: Sequence[int], model: str, dimensions: int) -> "Matrix":
         """Return the vectors of items as rows, in the order of `ids`.
 
         Raise MemoryUnavailableError when one is missing or has another length.
@@ -160,20 +178,115 @@ class Vectors(Database):
 
         found = np.empty((len(ids), dimensions), np.float32)
         with meaning(self.path):
-            for row, id_ in enumerate(ids):
-                blob = self.connection.execute(_VECTOR[kind], (id_, model)).fetchone()
-                if blob is None or len(blob[0]) != dimensions * 4:
-                    raise MemoryUnavailableError(
-                        f"{self.path}: the vector of {kind} {id_} is missing or damaged;"
-                        " restore a backup, or move the database away and begin afresh"
-                    )
-                found[row] = np.frombuffer(blob[0], "<f4")
+            rows = self.connection.execute(
+                f"SELECT value, ({_VECTOR[kind].replace('?', 'value', 1)}) FROM json_each(?)",
+                (model, json.dumps(list(ids))),
+            )
+            for row, (id_, blob) in enumerate(rows):
+                self._check_vector(kind, id_, blob, dimensions)
+                found[row] = np.frombuffer(blob, "<f4")
         return found
 
-    def vector_blocks(
-        self, kind: Kind, ids: Sequence[int], model: str, dimensions: int, size: int
-    ) -> Iterator[tuple[list[int], "NDArray[np.float32]"]]:
-        """Yield `ids` with their vectors in blocks of up to `size` rows."""
-        for start in range(0, len(ids), size):
-            block = list(ids[start : start + size])
-            yield block, self.vectors(kind, block, model, dimensions)
+    def all_vectors(
+        self, kind: Kind, model: str, dimensions: int, size: int
+    ) -> "Iterator[tuple[Ids, Matrix]]":
+        """Yield ids and vectors of all items of a kind, insights too, up to `size` rows at a time.
+
+        They are for looking, not for deciding: concepts come from the cache as far as it goes, and
+        an item may come twice, with a vector that it had before. `vectors` says what is true. Raise
+        MemoryUnavailableError when a vector has another length.
+        """
+        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+        last = 0
+        if kind == "concept":
+            cached = self._cached(model, dimensions)
+            last = cached.last
+            for start in range(0, len(cached.ids), size):
+                yield cached.ids[start : start + size, 1], cached.vectors[start : start + size]
+        rows = self._rows(kind, model, dimensions, last)
+        while block := list(itertools.islice(rows, size)):
+            data = b"".join(vector for *_, vector in block)
+            ids = np.array([id_ for _, id_, _ in block], np.int64)
+            yield ids, np.frombuffer(data, "<f4").reshape(-1, dimensions)
+
+    def refresh_cache(self, model: str, dimensions: int) -> list[str]:
+        """Bring the cache of the concepts' vectors up to date; return what to warn of.
+
+        Then nothing is missing but speed: what is not cached is read from the database. The caller
+        is the only writer, by the lock of the beat. Raise MemoryUnavailableError.
+        """
+        cached = self._cached(model, dimensions)
+        try:
+            if cached.is_worn():
+                cached.remove()
+            rows = self._rows("concept", model, dimensions, cached.last)
+            cached.append(rows, self._last() - cached.last)
+        except OSError as error:
+            self._cache = None
+            sentence = "vectors are read from the database itself, which is slower"
+            return [f"{cached.folder} cannot be written ({error.strerror}); {sentence}"]
+        return []
+
+    def remove_cache(self) -> None:
+        """Delete the cache, before ids that it knows are given again."""
+        from haios_dag.memory import cache  # noqa: PLC0415 - numpy, only where used
+
+        self._cache = None
+        try:
+            cache.Cache(cache_folder(self.path), "", 0).remove()
+        except OSError as error:
+            raise MemoryUnavailableError(
+                f"{cache_folder(self.path)} cannot be removed ({error.strerror}); delete it"
+            ) from error
+
+    def _cached(self, model: str, dimensions: int) -> "Cache":
+        """Return the cache, empty where it disagrees with the database."""
+        from haios_dag.memory import cache  # noqa: PLC0415 - numpy, only where used
+
+        if self._cache is None:
+            found = cache.Cache(cache_folder(self.path), model, dimensions)
+            if not self._agrees(found, model):
+                found.forget()
+            self._cache = found
+        return self._cache
+
+    def _agrees(self, cached: "Cache", model: str) -> bool:
+        """Tell whether the database has given the cache's ids, and says the same in samples."""
+        with meaning(self.path):
+            if cached.last > self._last():
+                return False
+            sample = list(cached.sample())
+            there = 0
+            for embedding, concept, vector in sample:
+                found = self.connection.execute(
+                    "SELECT concept_id, model, vector FROM embeddings WHERE id = ?", (embedding,)
+                ).fetchone()  # None: replaced by a later one
+                if found and found != (concept, model, vector):
+                    return False
+                there += found is not None
+        return there * 4 >= len(sample)
+
+    def _last(self) -> int:
+        """Return the highest id that `embeddings` has ever given."""
+        with meaning(self.path):
+            return int(
+                self.connection.execute(
+                    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'embeddings'),"
+                    " (SELECT max(id) FROM embeddings), 0)"
+                ).fetchone()[0]
+            )
+
+    def _rows(self, kind: Kind, model: str, dimensions: int, after: int) -> "Iterator[Row]":
+        """Yield the vectors of a kind with higher ids of their own, with these and the items'."""
+        with meaning(self.path):
+            for own, item, vector in self.connection.execute(_ROWS[kind], (after, model)):
+                self._check_vector(kind, item, vector, dimensions)
+                yield own, item, vector
+
+    def _check_vector(self, kind: Kind, item: int, vector: bytes | None, dimensions: int) -> None:
+        if vector is None or len(vector) != dimensions * 4:
+            raise MemoryUnavailableError(
+                f"{self.path}: the vector of {kind} {item} is missing or damaged;"
+                " restore a backup, or move the database away and begin afresh"
+            )

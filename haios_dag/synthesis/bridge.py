@@ -7,7 +7,7 @@ from haios_dag.workspace import Workspace
 
 def idle(workspace: Workspace) -> str | None:
     """Return why there is nothing to bridge, or None."""
-    if not workspace.memory.exists():
+    if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
     with Store.open(workspace.memory, write=False) as store:
         return None if store.has_unbridged() else "no new pairs of concepts and traces"

@@ -38,6 +38,7 @@ _SURE = 30  # words in whole sentences at which the confidence is one half
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`])|\n+")
 _CODE = re.compile(r"`[^`]*`")
+_TAG = re.compile(r"</\w+>|<\w+ ?/>")  # debris of markup that Markdown does not know
 _WORD = re.compile(r"[^\W\d_]{2,}")
 # "Problem:", "Key finding 3:": a label says where a sentence stood, not what it says.
 _LABEL = re.compile(r"^(?:[A-Z][\w/-]*)(?: [\w/()&+-]+){0,3}:\s+")
@@ -61,6 +62,7 @@ _REPORT = re.compile(
     r"\btests? (?:all )?(?:pass(?:ed|es|ing)?|green|fail(?:ed|ing)?)\b|\b(?:zero|no) regressions?\b"
     r"|\d (?:\w+ ){0,2}tests\b|^(?:none|nothing|n/a|no deviations?|no issues?)\b"
     r"|^(?:low|medium|high) priority\b|^(?:skipped|blocked by)\b|[\u2611\u2705\u2713\u2714]|\bTBD\b"
+    r"|\bno (?:[\w-]+,? ){1,5}(?:needed|required|spawned)\b"
     r"|\b(?:complete|completed|done|closed|ready|implemented|operational|verified)[\])]*[.!]*$",
     re.IGNORECASE,
 )
@@ -189,6 +191,7 @@ def quotable(text: str) -> Sequence[str]:
             or sentence.endswith(("?", ":"))
             or "{{" in sentence
             or "|" in prose
+            or _TAG.search(prose)
         ):
             continue
         sentence = sentence[0].upper() + sentence[1:]

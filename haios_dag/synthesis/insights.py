@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from haios_dag.embedding import space
+from haios_dag.embedding.cosines import SLACK
 from haios_dag.memory.insights import Draft, Member, Source
 from haios_dag.progress import progress
 from haios_dag.synthesis import extract
-from haios_dag.synthesis.leaders import BLOCK, Leaders
+from haios_dag.synthesis.leaders import BLOCK, Kept, Leaders
+from haios_dag.synthesis.memo import Memo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from haios_dag.memory.store import Store
     from haios_dag.memory.vectors import Kind
 
+    Ids = NDArray[np.int64]
     Vectors = NDArray[np.float32]
 
 Results = dict[int, extract.Extract | extract.Refusal]
@@ -25,30 +28,16 @@ Results = dict[int, extract.Extract | extract.Refusal]
 _BATCH = 256  # clusters a transaction
 
 
-class Memo:
-    """Embeds texts, each once: `prefetch` many together, then call for a few."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Vectors] = {}
-
-    def prefetch(self, texts: Sequence[str]) -> None:
-        """Embed the texts that are not known yet, and forget all others."""
-        self._known = {text: self._known[text] for text in texts if text in self._known}
-        if new := sorted(set(texts) - self._known.keys()):
-            self._known |= dict(zip(new, space.embed(new), strict=True))
-
-    def __call__(self, texts: Sequence[str]) -> "Vectors":
-        """Return the unit vectors of prefetched texts as rows."""
-        return np.stack([self._known[text] for text in texts])
-
-
 class Synthesis:
     """One beat's synthesis. Whatever is committed is consistent, wherever the beat ends."""
 
-    def __init__(self, store: "Store", beat: str | None, counts: "Counts") -> None:
+    def __init__(
+        self, store: "Store", beat: str | None, counts: "Counts", max_members: int = 0
+    ) -> None:
         self.store = store
         self.beat = beat
         self.counts = counts
+        self.max_members = max_members
         self.memo = Memo()
         counts.start("concepts", "traces", "new_insights", "revised_insights", "refused")
 
@@ -79,18 +68,41 @@ class Synthesis:
 
     def _place(self, kind: "Kind") -> dict[int, list[Member]]:
         """Return the new items by the leader of the cluster that they join."""
-        model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
         new = self.store.unconsidered(kind)
-        leaders = Leaders(space.DEFAULT.cluster)
-        if new:
-            old = self.store.leaders(kind)
-            for ids, vectors in self.store.vector_blocks(kind, old, model, dimensions, BLOCK):
-                leaders.add(ids, vectors)
+
+        placed_now = np.array(new, np.int64)
+
+        def near(vectors: "Vectors") -> Kept | None:
+            return self._near(kind, vectors, placed_now)
+
+        leaders = Leaders(space.DEFAULT.cluster, near, self.max_members)
         clusters: dict[int, list[Member]] = {}
-        for ids, vectors in self.store.vector_blocks(kind, new, model, dimensions, BLOCK):
-            for item, leader, similarity in leaders.assign(ids, vectors):
-                clusters.setdefault(leader, []).append(Member(item, leader, similarity))
+        with progress(f"compare {kind}s", len(new)) as advance:
+            for start in range(0, len(new), BLOCK):
+                ids = new[start : start + BLOCK]
+                vectors = self.store.vectors(
+                    kind, ids, space.DEFAULT.model, space.DEFAULT.dimensions
+                )
+                for item, leader, similarity in leaders.assign(ids, vectors):
+                    clusters.setdefault(leader, []).append(Member(item, leader, similarity))
+                advance(len(ids))
         return clusters
+
+    def _near(self, kind: "Kind", vectors: "Vectors", new: "Ids") -> Kept | None:
+        """Return the leaders of earlier beats that may be within the threshold of any vector."""
+        model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
+        found: set[int] = set()
+        for ids, others in self.store.all_vectors(kind, model, dimensions, BLOCK):
+            old = ~np.isin(ids, new)
+            if old.any():
+                cosines = vectors @ (others if old.all() else others[old]).T
+                near = (cosines >= space.DEFAULT.cluster - SLACK).any(axis=0)
+                found.update(ids[old][near].tolist())
+        kept = self.store.leading(kind, sorted(found))
+        if not kept:
+            return None
+        sizes = self.store.cluster_sizes(kind, kept) if self.max_members else [1] * len(kept)
+        return Kept(kept, self.store.vectors(kind, kept, model, dimensions), sizes)
 
     def _synthesize(self, kind: "Kind", clusters: dict[int, list[Member]]) -> None:
         """Write or extend the insights of clusters that gained members, in one commit."""

@@ -1,94 +1,137 @@
 """Leader clustering: an item joins the earliest leader within the threshold, else it leads.
 
-The rule is HAIOS's own, kept up from beat to beat: leaders stay, so a beat compares only its new
-items with the leaders, and any split of the input into beats gives the same clusters as one run
-over all of it. Source of the method: Hartigan, Clustering Algorithms (1975),
-chapter 3, the leader algorithm.
+The rule is HAIOS's own (contract section 2), kept up from beat to beat: leaders stay, so a beat
+compares only its new items, and any split of the input into beats gives the same clusters as one
+run over all of it. Source of the method: Hartigan, Clustering Algorithms (1975), chapter 3, the
+leader algorithm.
 """
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from haios_dag.embedding.cosines import SLACK, candidates, cosine, rounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
-    Ids = NDArray[np.int64]
 
 BLOCK = 2048  # rows a matrix product: bounds memory, and is large enough for full speed
-# The last bits of a matrix product depend on its shape and on the machine. So that neither decides
-# who joins whom, a cosine this close to the threshold is computed again, exactly.
-_SLACK = 1e-5
-_NONE = np.iinfo(np.int64).max
 
 
-@dataclass(slots=True)
+class Kept(NamedTuple):
+    """Leaders of earlier beats: ids, unit vectors as rows, and how many members each has."""
+
+    ids: Sequence[int]
+    vectors: "Vectors"
+    sizes: Sequence[int]
+
+
+Near = Callable[["Vectors"], Kept | None]
+_Candidate = tuple[int, float, "Vectors"]  # leader, cosine as the product gave it, its vector
+
+
 class Leaders:
-    """Leaders with their vectors, in blocks; within each block the ids ascend."""
+    """The leaders that new items are compared with.
 
-    threshold: float
-    blocks: "list[tuple[Ids, Vectors]]" = field(default_factory=list)
+    `near` is asked, for unit vectors as rows, for the leaders of earlier beats that may be within
+    the threshold of any of them. `max_members` closes a cluster, its leader included, as HAIOS's
+    cap of 20 does; then the next leader within the threshold is taken. 0 is no cap.
+    """
 
-    def add(self, ids: Iterable[int], vectors: "Vectors") -> None:
-        """Take in leaders (ascending ids) with their unit vectors as rows."""
-        if len(vectors):
-            self.blocks.append((np.fromiter(ids, np.int64), vectors))
+    def __init__(self, threshold: float, near: Near = lambda _: None, max_members: int = 0) -> None:
+        self.threshold = threshold
+        self.max_members = max_members
+        self._near = near
+        self._blocks: list[tuple[list[int], Vectors]] = []  # leaders of this beat
+        self._sizes: dict[int, int] = {}
 
-    def assign(self, ids: list[int], vectors: "Vectors") -> list[tuple[int, int, float]]:
+    def add(self, ids: Sequence[int], vectors: "Vectors") -> None:
+        """Take in leaders with their unit vectors as rows; they have no other members yet."""
+        if not len(ids):
+            return
+        if self._blocks and len(self._blocks[-1][0]) < BLOCK:  # small blocks multiply slowly
+            before, last = self._blocks.pop()
+            ids, vectors = [*before, *ids], np.concatenate([last, vectors])
+        self._blocks.append((list(ids), vectors))
+
+    def assign(self, ids: Sequence[int], vectors: "Vectors") -> list[tuple[int, int, float]]:
         """Place new items (ascending ids, unit vectors as rows), up to a block of them at a time.
 
-        Return (item, leader, cosine) for each; an item that leads has itself and 1.0. The new
-        leaders are taken in.
+        Return (item, leader, cosine to six places) for each; an item that leads has itself and
+        1.0. The new leaders are taken in.
         """
-        leader, nearest = self._earliest(vectors)
+        candidates = self._candidates(vectors)
         own = vectors @ vectors.T
-        placed: list[tuple[int, int, float]] = []
-        new: list[int] = []  # rows of this block that lead
+        lead = np.empty(len(ids), np.intp)  # rows of this block that lead
+        leading = 0
+        joins: list[tuple[int, Vectors]] = []  # each row's leader and its vector
         for row, item in enumerate(ids):
-            first = self._first(own[row, new], vectors[row], lambda i: vectors[new[i]])
-            if first is not None and ids[new[first]] < leader[row]:
-                leader[row], nearest[row] = ids[new[first]], vectors[new[first]]
-            if leader[row] == _NONE:
-                new.append(row)
-                placed.append((item, item, 1.0))
-            else:
-                placed.append((item, int(leader[row]), cosine(vectors[row], nearest[row])))
-        self.add((ids[row] for row in new), vectors[new])
-        return placed
+            among = candidates.get(row, [])
+            new = lead[:leading]
+            for one in new[own[row, new] >= self.threshold - SLACK].tolist():
+                among.append((ids[one], float(own[row, one]), vectors[one]))
+            joined = self._first(among, vectors[row])
+            if joined is None:
+                lead[leading] = row
+                leading += 1
+                joined = item, vectors[row]
+            self._sizes[joined[0]] = self._sizes.get(joined[0], 1) + (joined[0] != item)
+            joins.append(joined)
+        self.add([ids[row] for row in lead[:leading]], vectors[lead[:leading]])
+        return [
+            (item, leader, 1.0 if leader == item else similarity)
+            for item, (leader, _), similarity in zip(
+                ids, joins, _similarities(vectors, joins), strict=True
+            )
+        ]
 
-    def _earliest(self, vectors: "Vectors") -> "tuple[Ids, Vectors]":
-        """Return, a row, the lowest leader id within the threshold (or _NONE) and its vector."""
-        leader = np.full(len(vectors), _NONE, np.int64)
-        nearest = np.zeros_like(vectors)
-        rows = np.arange(len(vectors))
-        for ids, block in self.blocks:
+    def _candidates(self, vectors: "Vectors") -> dict[int, list[_Candidate]]:
+        """Return, by row, the leaders so far that may be within the threshold."""
+        found: dict[int, list[_Candidate]] = {}
+        for ids, block in self._known(vectors):
             cosines = vectors @ block.T
-            first = (cosines >= self.threshold - _SLACK).argmax(axis=1)  # ids ascend: the earliest
-            found = np.where(cosines[rows, first] >= self.threshold + _SLACK, ids[first], _NONE)
-            for row in np.flatnonzero(np.abs(cosines[rows, first] - self.threshold) <= _SLACK):
-                column = self._first(cosines[row], vectors[row], block.__getitem__)
-                if column is not None:
-                    first[row], found[row] = column, ids[column]
-            better = found < leader
-            leader[better] = found[better]
-            nearest[better] = block[first[better]]
-        return leader, nearest
+            rows, columns = candidates(cosines, self.threshold)
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+                one = int(ids[column]), float(cosines[row, column]), block[column]
+                found.setdefault(row, []).append(one)
+        return found
+
+    def _known(self, vectors: "Vectors") -> "Iterator[tuple[Sequence[int], Vectors]]":
+        """Yield leaders of this and of earlier beats, but for those whose clusters are full."""
+        kept = self._near(vectors)
+        if kept:
+            for leader, size in zip(kept.ids, kept.sizes, strict=True):
+                self._sizes[leader] = max(size, self._sizes.get(leader, 0))
+        for ids, block in [*self._blocks, *([kept[:2]] if kept else [])]:
+            free = [row for row, one in enumerate(ids) if not self._is_full(one)]
+            if len(free) == len(ids):
+                yield ids, block
+            elif free:
+                yield [ids[row] for row in free], block[free]
+
+    def _is_full(self, leader: int) -> bool:
+        return bool(self.max_members) and self._sizes.get(leader, 1) >= self.max_members
 
     def _first(
-        self, cosines: "Vectors", vector: "Vectors", other: "Callable[[int], Vectors]"
-    ) -> int | None:
-        """Return the first place whose cosine to `vector` is within the threshold, exactly."""
-        for i in np.flatnonzero(cosines >= self.threshold - _SLACK).tolist():
-            sure = cosines[i] > self.threshold + _SLACK
-            if sure or cosine(vector, other(i)) >= self.threshold:
-                return int(i)
+        self, candidates: list[_Candidate], vector: "Vectors"
+    ) -> "tuple[int, Vectors] | None":
+        """Return the candidate with the lowest id that is within the threshold, exactly."""
+        for leader, approximately, other in sorted(candidates, key=lambda one: one[0]):
+            if self._is_full(leader):
+                continue
+            sure = approximately > self.threshold + SLACK
+            if sure or cosine(vector, other) >= self.threshold:
+                return leader, other
         return None
 
 
-def cosine(one: "Vectors", other: "Vectors") -> float:
-    """Return the dot product of two unit vectors, correctly rounded: the same everywhere."""
-    return math.fsum((one.astype(np.float64) * other.astype(np.float64)).tolist())
+def _similarities(vectors: "Vectors", joins: "list[tuple[int, Vectors]]") -> list[float]:
+    """Return the cosine of each row with the vector of what it joined."""
+    if not joins:
+        return []
+    rows = np.arange(len(joins))
+    others = np.stack([vector for _, vector in joins])
+    return [float(one) for one in rounded(vectors, others, rows, rows)]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Plan(Synthesis):
     """A synthesis that notes down where the real one would write; `store` may be read-only."""
 
-    def __init__(self, store: "Store") -> None:
-        super().__init__(store, None, Counts())
+    def __init__(self, store: "Store", max_members: int) -> None:
+        super().__init__(store, None, Counts(), max_members)
         self.counts.start("alone", "clusters_formed", "clusters_grown")
         self.notes: list[str] = []
 

@@ -1,6 +1,7 @@
 """The step `synthesize`: cluster what is new, write or extend insights."""
 
 from haios_dag.counts import Counts
+from haios_dag.embedding import space
 from haios_dag.memory.store import Store
 from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
@@ -8,7 +9,7 @@ from haios_dag.workspace import Workspace
 
 def idle(workspace: Workspace) -> str | None:
     """Return why there is nothing to synthesize, or None."""
-    if not workspace.memory.exists():
+    if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
     with Store.open(workspace.memory, write=False) as store:
         return None if store.has_unconsidered() else "no new concepts or traces"
@@ -19,7 +20,8 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:
     from haios_dag.synthesis.insights import Synthesis  # noqa: PLC0415 - numpy, only where used
 
     with Store.open(workspace.memory, write=True) as store:
-        synthesis = Synthesis(store, beat, counts)
+        counts.warn(store.refresh_cache(space.DEFAULT.model, space.DEFAULT.dimensions))
+        synthesis = Synthesis(store, beat, counts, workspace.config.synthesis.max_members)
         synthesis.consider("concept")
         synthesis.consider("trace")
 
@@ -32,7 +34,7 @@ def plan(workspace: Workspace) -> None:
     from haios_dag.synthesis.plan import Plan  # noqa: PLC0415 - numpy, only where used
 
     with Store.open(workspace.memory, write=False) as store, store.snapshot():
-        planned = Plan(store)
+        planned = Plan(store, workspace.config.synthesis.max_members)
         planned.consider("concept")
         planned.consider("trace")
         waiting = store.count_unembedded()

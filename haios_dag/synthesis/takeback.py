@@ -13,7 +13,7 @@ def undo(workspace: Workspace) -> None:
     Raise HaiosError when there is nothing to take back, when something rests on it by now, or
     when a beat is running.
     """
-    if not workspace.memory.exists():
+    if not workspace.has_memory():
         raise UndoError(f"there is no memory at {workspace.memory}, so nothing to take back")
     lock = workspace.beat_lock
     try:

@@ -292,7 +292,8 @@ sys.path[:0] = sys.argv[3:]
 from memory_checks import blob
 from store_contract import MODEL, draft, read, recorded, trace
 from haios_dag.documents import Statement
-from haios_dag.memory.insights import Member, Pair
+from haios_dag.memory.bridges import Pair
+from haios_dag.memory.insights import Member
 from haios_dag.memory.store import Store
 
 left = int(sys.argv[2])

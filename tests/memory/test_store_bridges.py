@@ -16,7 +16,7 @@ from store_contract import (
     trace,
 )
 
-from haios_dag.memory.insights import Pair
+from haios_dag.memory.bridges import Pair
 from haios_dag.memory.store import Store
 
 TEXTS = [f"Statement number {number} says what no other statement says." for number in range(6)]
@@ -44,8 +44,8 @@ class BridgesContract(StoreContract):
         with store.transaction():
             store.mark_bridged("trace", [2])
         assert not store.has_unbridged()
-        assert store.bridgeable("concept") == [1, 2, 3]
-        assert store.bridgeable("trace") == [1, 2]
+        assert store.bridgeable("concept", range(1, 99)) == [1, 2, 3]
+        assert store.bridgeable("trace", range(1, 99)) == [1, 2]
 
     def test_best_pairs_come_first(self, store: Store) -> None:
         """Waiting pairs come by similarity, ties by concept, then trace; a known one stays."""

@@ -22,8 +22,7 @@ from store_contract import (
     waiting,
 )
 
-from haios_dag.memory.documents import FileState, Recorded
-from haios_dag.memory.insights import Pair
+from haios_dag.memory.bridges import Pair
 from haios_dag.memory.store import Store
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
@@ -39,10 +38,12 @@ class DocumentsContract(StoreContract):
         read(store, "docs/a.md", LOCK)
         read(store, "docs/b.md", BEAT)
         read(store, "docs/a.md", LOG)
-        assert store.recorded() == {
-            "docs/a.md": recorded(LOG + "()"),
-            "docs/b.md": recorded(BEAT + "()"),
-        }
+        for path, text in (("docs/a.md", LOG), ("docs/b.md", BEAT)):
+            state, sha256 = recorded(text + "()")
+            assert store.recorded()[path] == state
+            assert store.recorded_hash(path) == sha256
+        assert len(store.recorded()) == 2
+        assert store.recorded_hash("docs/c.md") is None
 
     def test_artifact_counts_its_versions(self, store: Store, foreign: Foreign) -> None:
         """An artifact's version grows when its content changed, and only then."""
@@ -53,10 +54,11 @@ class DocumentsContract(StoreContract):
     def test_touched_file_keeps_its_content(self, store: Store) -> None:
         """New time stamps replace the old ones and nothing else."""
         read(store, "docs/a.md", LOCK)
-        sha = store.recorded()["docs/a.md"].sha256
+        sha256 = store.recorded_hash("docs/a.md")
         with store.transaction():
-            store.touch_document("docs/a.md", FileState(9, 8, 7))
-        assert store.recorded() == {"docs/a.md": Recorded(FileState(9, 8, 7), sha)}
+            store.touch_document("docs/a.md", (9, 8, 7))
+        assert store.recorded() == {"docs/a.md": (9, 8, 7)}
+        assert store.recorded_hash("docs/a.md") == sha256
 
     def test_removed_document_leaves_the_ledger_and_its_concepts(
         self, store: Store, foreign: Foreign

@@ -59,8 +59,8 @@ class ForeignContract(StoreContract):
         single = foreign.concept(LOG)
         give_vectors(store)
         assert store.unconsidered("concept") == [single]
-        assert insight not in store.bridgeable("concept")
-        assert store.bridgeable("concept") == [*sources, single]
+        assert insight not in store.bridgeable("concept", range(1, 99))
+        assert store.bridgeable("concept", range(1, 99)) == [*sources, single]
         assert not store.has_unembedded()
 
     def test_concept_consumed_by_another_program_later_is_no_work(
@@ -141,7 +141,7 @@ class ForeignContract(StoreContract):
         give_vectors(store)
         for kind in ("concept", "trace"):
             assert store.unconsidered(kind) == []
-            assert store.bridgeable(kind) == []
+            assert store.bridgeable(kind, range(1, 99)) == []
 
     def test_text_that_is_not_utf8_is_read(self, store: Store, foreign: Foreign) -> None:
         """A foreign text in another encoding is adopted and shown with replacement marks."""

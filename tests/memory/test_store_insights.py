@@ -24,8 +24,9 @@ from store_contract import (
 )
 
 from haios_dag.documents import Statement
+from haios_dag.memory.bridges import Pair
 from haios_dag.memory.documents import Recorded
-from haios_dag.memory.insights import Member, Pair
+from haios_dag.memory.insights import Member
 from haios_dag.memory.store import Store
 from haios_dag.traces import Trace
 
@@ -58,8 +59,8 @@ class InsightsContract(StoreContract):
             members = [Member(4, 1, 0.625), Member(1, 1, 1.0), Member(2, 1, 0.75), Member(3, 3, 1)]
             store.put_members("concept", members, "b")
             store.put_members("trace", [Member(1, 1, 1.0), Member(2, 1, 0.5)], "b")
-        assert store.leaders("concept") == [1, 3]
-        assert store.leaders("trace") == [1]
+        assert store.leading("concept", range(1, 99)) == [1, 3]
+        assert store.leading("trace", range(1, 99)) == [1]
         assert store.live_members("concept", 1) == sorted(members[:3], key=lambda one: one.id)
         assert store.live_members("trace", 1) == [Member(1, 1, 1.0), Member(2, 1, 0.5)]
         assert store.live_members("concept", 2) == []
@@ -71,7 +72,7 @@ class InsightsContract(StoreContract):
         give_vectors(store)
         join(store, "concept", 1, 2)
         forget(store, "docs/a.md")
-        assert store.leaders("concept") == [1]
+        assert store.leading("concept", range(1, 99)) == [1]
         assert [one.id for one in store.live_members("concept", 1)] == [2]
 
     def test_insight_is_written_as_haios_writes_it(
@@ -134,7 +135,7 @@ class InsightsContract(StoreContract):
             assert store.adopt() == 0
         assert waiting(store) == []
         assert insight not in store.unconsidered("concept")
-        assert insight not in store.bridgeable("concept")
+        assert insight not in store.bridgeable("concept", range(1, 99))
         assert insight not in store.unbridged("concept")
         assert store.vectors("concept", [insight], MODEL, 4).tolist() == [[0, 1, 0, 0]]
 

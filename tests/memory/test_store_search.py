@@ -30,7 +30,7 @@ LOG = "The event log must never lose a line that was acknowledged to anyone."
 
 def vectored(store: Store) -> list[int]:
     """Return the ids of all concepts that may answer and have a vector."""
-    return [id_ for ids, _ in store.answer_vectors(MODEL, 4, 2) for id_ in ids]
+    return store.answering(range(1, 99), MODEL)
 
 
 def check(foreign: Foreign) -> None:
@@ -129,6 +129,20 @@ class SearchContract(StoreContract):
         read(store, "docs/b.md", *other, traces=traces)
         assert store.by_words(["zebra"], 9) == [insight]
         assert insight in vectored(store)
+
+    def test_insight_revised_in_the_commit_that_adds_it(
+        self, store: Store, foreign: Foreign
+    ) -> None:
+        """The index then holds its last text alone."""
+        read(store, "docs/a.md", LOCK, BEAT)
+        give_vectors(store)
+        with store.transaction():
+            first, second = draft("[Zebra] Text.", 1, 2), draft("[Gnu] Text.", 1, 2)
+            insight = store.add_insight("concept", first, MODEL, None)
+            store.revise_insight("concept", insight, second, MODEL, None)
+        assert store.by_words(["gnu"], 9) == [insight]
+        assert store.by_words(["zebra"], 9) == []
+        check(foreign)
 
     def test_sources_with_their_places(self, store: Store) -> None:
         """A bridge shows its concept and its trace, never the two kinds of ids confused."""

@@ -63,13 +63,17 @@ class VectorsContract(StoreContract):
         assert store.vectors("trace", [1], MODEL, 4)[0, 0] > 5
         assert store.vectors("concept", [], MODEL, 4).shape == (0, 4)
 
-    def test_blocks_cover_all_ids_in_order(self, store: Store) -> None:
-        """Blocks are as long as asked but the last, and hold each id once."""
-        read(store, "docs/a.md", "one", "two", "three")
+    @pytest.mark.parametrize("cached", [False, True])
+    def test_blocks_cover_all_items(self, store: Store, *, cached: bool) -> None:
+        """Blocks are no longer than asked, and hold each item once, with a cache or without."""
+        read(store, "docs/a.md", "one", "two", "three", traces=[trace("1")])
         give_vectors(store, lambda text: blob(len(text), 0, 0, 0))
-        blocks = list(store.vector_blocks("concept", [1, 2, 3], MODEL, 4, 2))
-        assert [ids for ids, _ in blocks] == [[1, 2], [3]]
+        if cached:
+            assert store.refresh_cache(MODEL, 4) == []
+        blocks = list(store.all_vectors("concept", MODEL, 4, 2))
+        assert [ids.tolist() for ids, _ in blocks] == [[1, 2], [3]]
         assert [vectors[:, 0].tolist() for _, vectors in blocks] == [[3, 3], [5]]
+        assert [ids.tolist() for ids, _ in store.all_vectors("trace", MODEL, 4, 2)] == [[1]]
 
     def test_vectors_of_two_models_never_mix(self, store: Store, foreign: Foreign) -> None:
         """Only the model asked for answers, wherever other models' vectors stand."""

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import quality
 import workspaces
-from conftest import REAL_WORKSPACE
-from invariants import assert_invariants, content_hash
+from memory_checks import assert_invariants, content_hash
 from workspaces import doit, log, steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
@@ -22,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.real]
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the real workspace, made a workspace of ours by `init`, after its first beat."""
     target = tmp_path_factory.mktemp("real") / "haios"
-    shutil.copytree(REAL_WORKSPACE, target)
+    shutil.copytree(workspaces.REAL, target)
     for folder, _, files in os.walk(target):
         Path(folder).chmod(0o755)
         for name in files:
@@ -51,7 +50,7 @@ def test_first_beat(root: Path) -> None:
     insights = "SELECT count(*) FROM synthesis_clusters WHERE cluster_type"
     assert event["new_insights"] == one(root, f"{insights} != 'cross'") >= 300
     assert event["new_bridges"] == one(root, f"{insights} = 'cross'") >= 300
-    assert_invariants(sqlite3.connect(root / "haios_memory.db"))
+    assert_invariants(root / "haios_memory.db", "*")
 
 
 def test_confidence_means_something(root: Path) -> None:
@@ -82,7 +81,7 @@ def test_bad_front_matter_is_reported_by_path(root: Path) -> None:
 
 def test_live_state_is_kept(root: Path) -> None:
     """What hooks and gates own in the slim status is exactly what it was."""
-    before = json.loads((REAL_WORKSPACE / ".claude/haios-status-slim.json").read_text("utf-8"))
+    before = json.loads((workspaces.REAL / ".claude/haios-status-slim.json").read_text("utf-8"))
     after = json.loads((root / ".claude/haios-status-slim.json").read_text("utf-8"))
     for key in ("session_state", "context_pct", "milestone", "session_delta", "blocked_items"):
         assert after[key] == before[key]
@@ -125,4 +124,4 @@ def test_deleted_file(root: Path) -> None:
     assert doit(root).returncode == 0
     assert one(root, "SELECT count(*) FROM synthesis_provenance") == sources
     assert one(root, "SELECT count(*) FROM concept_occurrences") < occurrences
-    assert_invariants(sqlite3.connect(root / "haios_memory.db"))
+    assert_invariants(root / "haios_memory.db", "*")

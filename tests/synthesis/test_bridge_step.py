@@ -103,6 +103,43 @@ def test_new_sides_meet_old_ones(workspace: Workspace) -> None:
     assert {1, 2} == {one for _, one in pairs}
 
 
+def test_changed_trace_revises_its_bridges(workspace: Workspace) -> None:
+    """A pair is bridged once: when the trace says something else, its bridge gets a revision."""
+    write(workspace, "docs/lock.md", LOCKING[0])
+    write(workspace, "docs/plan.md", PLANS[0])
+    write(workspace, "docs/attempt.md", own=CRASHES)
+    assert beat(workspace, "one")["new_bridges"] == 1
+    first = bridged(workspace)
+    later = "A busy timeout on every SQLite connection ended the crash of the ingester at last."
+    write(workspace, "docs/attempt.md", own=attempt(CRASHES.query, later))
+    found = beat(workspace, "two")
+    assert (found["new_bridges"], found["revised_bridges"]) == (0, 1)
+    assert bridged(workspace) == first
+    with Foreign(workspace.memory) as foreign:
+        texts = foreign.rows("SELECT content, reason, beat FROM dag_revisions ORDER BY revision")
+        current = foreign.one("SELECT content FROM concepts WHERE synthesized_at NOTNULL")
+    assert [row[2] for row in texts] == ["one", "two"]
+    assert CRASHES.approach_taken in texts[0][0]
+    assert later in texts[1][0]
+    assert texts[1][:2] == (current, "the trace changed")
+    assert_invariants(workspace.memory, MODEL)
+    write(workspace, "docs/attempt.md", own=REVIEWS)  # about something else: the bridge stays
+    found = beat(workspace, "three")
+    assert (found["new_bridges"], found["revised_bridges"]) == (1, 0)
+    assert idle(workspace)
+
+
+def test_insights_are_not_compared(workspace: Workspace) -> None:
+    """Only what was read is a side of a pair: neither this beat's insights nor earlier ones."""
+    each_in_its_own(workspace, "lock", *LOCKING)
+    write(workspace, "docs/attempt.md", own=CRASHES)
+    found = beat(workspace)
+    assert found["new_insights"] >= 1
+    assert found["compared"] == len(LOCKING)
+    write(workspace, "docs/review.md", own=REVIEWS)
+    assert beat(workspace)["compared"] == len(LOCKING)
+
+
 def test_one_document_is_not_bridged_with_itself(workspace: Workspace) -> None:
     """What a document states explains the document's own trace, which is no news."""
     write(workspace, "docs/session.md", *LOCKING[:3], own=CRASHES)

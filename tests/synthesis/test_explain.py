@@ -198,7 +198,7 @@ def planned(workspace: Workspace) -> tuple[dict[str, object], list[str]]:
     """Return the numbers and notes of a plan, made by a reader that cannot write."""
     before = content_hash(workspace.memory)
     with Store.open(workspace.memory, write=False) as store:
-        plan = Plan(store)
+        plan = Plan(store, 0)
         plan.consider("concept")
         plan.consider("trace")
     assert content_hash(workspace.memory) == before

@@ -178,6 +178,7 @@ def test_quotes_keep_what_matters() -> None:
         "The {{name}} of the template must be filled in by its author.",
         "| a table row | with several words | in it that | say nothing |",
         "Verify: the status file was written before the beat has ended.",
+        "Names of the server and of prompts are normalized (spaces become underscores) </Tip>",
         f"The lock {'is held and ' * 60} released.",
     ],
 )
@@ -218,6 +219,16 @@ def test_chores_are_refused() -> None:
         "Add the busy timeout to the database manager of the ingester package.",
         "Update the database manager so that the ingester has the busy timeout.",
         "Test the busy timeout of the database manager in the ingester tests.",
+    ]
+    assert isinstance(said([member(number, line) for number, line in enumerate(lines)]), Refusal)
+
+
+def test_reports_that_there_was_nothing_to_do_are_refused() -> None:
+    """What a form says was not needed that day is no insight, however often it was not."""
+    lines = [
+        "Investigation is of the codebase only, no external sources needed for any part of it.",
+        "No external research required, as all the evidence is in the codebase of the beat.",
+        "No new work items spawned by the review of the evidence in the codebase of the beat.",
     ]
     assert isinstance(said([member(number, line) for number, line in enumerate(lines)]), Refusal)
 
@@ -391,10 +402,4 @@ print("done")
 
 def test_hostile_text_takes_linear_time() -> None:
     """No token, bracket, digit or blank, repeated 30,000 times, keeps a pattern busy."""
-    with processes.start(_HOSTILE) as process:
-        try:  # quadratic time would take hours
-            printed, complaints = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert complaints == ""
-    assert printed == "done\n"
+    assert processes.run(_HOSTILE, timeout=60) == "done\n"  # quadratic time would take hours

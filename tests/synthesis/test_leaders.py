@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haios_dag.synthesis.leaders import Leaders
+from haios_dag.synthesis.leaders import Kept, Leaders
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,17 +23,26 @@ def cosine(one: "Vectors", other: "Vectors") -> float:
     return math.fsum(float(a) * float(b) for a, b in zip(one, other, strict=True))
 
 
-def naive(ids: list[int], vectors: "Vectors", threshold: float) -> dict[int, int]:
-    """Return the leader of each item by the rule, one item and one leader at a time."""
+def reference(
+    ids: list[int], vectors: "Vectors", threshold: float, max_members: int
+) -> dict[int, int]:
+    """Return the leader of each item by HAIOS's greedy rule, seed by seed (contract section 2).
+
+    The first free item seeds a cluster and takes every later free item within the threshold, up
+    to the cap; then the next free item seeds.
+    """
     found: dict[int, int] = {}
-    for row, item in enumerate(ids):
-        leaders = (
-            ids[earlier]
-            for earlier in range(row)
-            if found[ids[earlier]] == ids[earlier]
-            and cosine(vectors[row], vectors[earlier]) >= threshold
-        )
-        found[item] = next(leaders, item)
+    for row, seed in enumerate(ids):
+        if seed in found:
+            continue
+        found[seed] = seed
+        members = 1
+        for later in range(row + 1, len(ids)):
+            if max_members and members == max_members:
+                break
+            if ids[later] not in found and cosine(vectors[later], vectors[row]) >= threshold:
+                found[ids[later]] = seed
+                members += 1
     return found
 
 
@@ -48,9 +58,12 @@ def placed(
     return found
 
 
-def assigned(threshold: float, ids: list[int], vectors: "Vectors", *cuts: int) -> dict[int, int]:
+def assigned(
+    threshold: float, ids: list[int], vectors: "Vectors", *cuts: int, max_members: int = 0
+) -> dict[int, int]:
     """Return the leader of each item as the product finds it in one run."""
-    return {item: leader for item, leader, _ in placed(Leaders(threshold), ids, vectors, *cuts)}
+    leaders = Leaders(threshold, max_members=max_members)
+    return {item: leader for item, leader, _ in placed(leaders, ids, vectors, *cuts)}
 
 
 @st.composite
@@ -81,44 +94,58 @@ def brinks(draw: st.DrawFn) -> tuple[list[int], "Vectors", float]:
 
 CASES = st.one_of(ties(), brinks())
 CUTS = st.lists(st.integers(0, 30), max_size=4)
+CAPS = st.sampled_from([0, 0, 1, 2, 3, 20])
 
 
 @settings(deadline=None)
-@given(case=CASES, cuts=CUTS)
-def test_clusters_are_those_of_the_rule(
-    case: tuple[list[int], "Vectors", float], cuts: list[int]
+@given(case=CASES, cuts=CUTS, cap=CAPS)
+def test_clusters_are_those_of_the_reference(
+    case: tuple[list[int], "Vectors", float], cuts: list[int], cap: int
 ) -> None:
-    """An item joins the earliest leader within the threshold, exactly, else it leads."""
+    """Same vectors, same clusters as HAIOS's rule, with its cap of members and without."""
     ids, vectors, threshold = case
-    assert assigned(threshold, ids, vectors, *cuts) == naive(ids, vectors, threshold)
+    found = assigned(threshold, ids, vectors, *cuts, max_members=cap)
+    assert found == reference(ids, vectors, threshold, cap)
+
+
+def test_clusters_of_many_are_those_of_the_reference() -> None:
+    """Hundreds of items in dense groups, with HAIOS's own cap and threshold: the same clusters."""
+    random = np.random.default_rng(20)
+    centres = random.normal(size=(9, 64))
+    vectors = centres[random.integers(0, 9, 700)] + 0.35 * random.normal(size=(700, 64))
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    ids = list(range(5, 705))
+    found = assigned(0.85, ids, unit, 130, 300, max_members=20)
+    assert found == reference(ids, unit, 0.85, 20)
+    sizes = Counter(found.values())
+    assert max(sizes.values()) == 20
+    assert len(sizes) < 200
 
 
 @settings(deadline=None)
-@given(case=CASES, cuts=CUTS, sizes=st.integers(1, 7))
+@given(case=CASES, cuts=CUTS, sizes=st.integers(1, 7), cap=CAPS)
 def test_any_split_into_beats_gives_the_same_clusters(
-    case: tuple[list[int], "Vectors", float], cuts: list[int], sizes: int
+    case: tuple[list[int], "Vectors", float], cuts: list[int], sizes: int, cap: int
 ) -> None:
     """Each beat starts from the leaders that were kept, in blocks of any size."""
     ids, vectors, threshold = case
     found: dict[int, int] = {}
     ends = [0, *sorted(cut % (len(ids) + 1) for cut in cuts), len(ids)]
     for start, end in itertools.pairwise(ends):
-        leaders = kept(threshold, found, ids, vectors, sizes)
+        leaders = kept(threshold, found, ids, vectors, cap)
         new = placed(leaders, ids[start:end], vectors[start:end], sizes)
         found |= {item: leader for item, leader, _ in new}
-    assert found == assigned(threshold, ids, vectors)
+    assert found == assigned(threshold, ids, vectors, max_members=cap)
 
 
 def kept(
-    threshold: float, found: dict[int, int], ids: list[int], vectors: "Vectors", size: int
+    threshold: float, found: dict[int, int], ids: list[int], vectors: "Vectors", cap: int = 0
 ) -> Leaders:
     """Return the leaders among what was found, as a beat reads them back from memory."""
-    leaders = Leaders(threshold)
     rows = [row for row, item in enumerate(ids) if found.get(item) == item]
-    for start in range(0, len(rows), size):
-        block = rows[start : start + size]
-        leaders.add([ids[row] for row in block], vectors[block])
-    return leaders
+    sizes = Counter(found.values())
+    old = Kept([ids[row] for row in rows], vectors[rows], [sizes[ids[row]] for row in rows])
+    return Leaders(threshold, lambda _: old, cap)
 
 
 @settings(deadline=None)
@@ -138,7 +165,7 @@ def test_a_crash_changes_no_cluster(
         if number in survivors:
             found |= dict.fromkeys(members, leader)
     rest = [row for row, item in enumerate(ids) if item not in found]
-    leaders = kept(threshold, found, ids, vectors, 3)
+    leaders = kept(threshold, found, ids, vectors)
     again = placed(leaders, [ids[row] for row in rest], vectors[rest], 5)
     assert found | {item: leader for item, leader, _ in again} == whole
 

@@ -172,14 +172,6 @@ def test_synthesis_does_not_hide_evidence(tmp_path: Path) -> None:
 # --- as a command --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def beaten(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after its first beat."""
-    root = workspaces.make(tmp_path_factory.mktemp("recall") / "space")
-    assert doit(root).returncode == 0
-    return root
-
-
 def test_command_prints_answers(beaten: Path) -> None:
     """An answer has its text, its file and its line; of an insight, those of its sources."""
     done = doit(beaten, "recall", "-n", "5", "slim", "status", "atomically")
