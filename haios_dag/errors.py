@@ -21,6 +21,10 @@ class EventError(HaiosError):
     """An event is invalid, or the log cannot be read or written."""
 
 
+class RefusedError(EventError):
+    """An event is invalid and was not written."""
+
+
 class InvalidError(HaiosError):
     """Data does not match its JSON Schema."""
 
@@ -30,11 +34,20 @@ class LockedError(HaiosError):
 
 
 class MemoryUnavailableError(HaiosError):
-    """The memory database is missing, locked, corrupt, full, read-only or not a memory."""
+    """The memory database is missing, locked, corrupt, full, read-only or not a memory.
+
+    `is_busy` tells that another program has locked it, so that nothing is known of its state.
+    """
+
+    is_busy = False
 
 
 class ModelError(HaiosError):
-    """The embedding model cannot be loaded."""
+    """The embedding model cannot be loaded, or what it answers is no vector."""
+
+
+class ScheduleError(HaiosError):
+    """A scheduler cannot be told what it should do."""
 
 
 class StatusError(HaiosError):
@@ -43,3 +56,7 @@ class StatusError(HaiosError):
 
 class UndoError(HaiosError):
     """A synthesis cannot be taken back."""
+
+
+class OutputError(HaiosError):
+    """What was to be shown cannot be written; that is said on stderr when the program ends."""

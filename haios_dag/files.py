@@ -76,25 +76,38 @@ def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | N
     sync_folder(path.parent)
 
 
+def leftovers(path: Path) -> list[Path]:
+    """Return what killed calls of `write_atomic`, or one at work, have left beside a file."""
+    name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.tmp")
+    return [one for one in path.parent.glob("*.tmp") if name.fullmatch(one.name)]
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what killed calls of `write_atomic` left beside a file; nobody may be writing it."""
-    name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.tmp")
-    for one in path.parent.glob("*.tmp"):
-        if name.fullmatch(one.name):
-            one.unlink(missing_ok=True)
+    for one in leftovers(path):
+        one.unlink(missing_ok=True)
+
+
+def set_aside(path: Path, size: int) -> None:
+    """Move a file of more than `size` bytes to `NAME.1`, in the place of the one moved before."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.lstat().st_size > size:
+            path.replace(path.with_name(f"{path.name}.1"))
 
 
 def append_durable(path: Path, data: bytes) -> None:
-    """Append `data` in one write and fsync it, and the folder too when the file is new.
+    """Append `data` in one write and fsync it, after the folder where the file is new or empty.
 
-    A write the disk took only in part is cut off again before OSError is raised. The caller
-    holds the lock that makes it the only writer.
+    The folder comes first, so that a file that holds something has its name on the disk, even
+    where a call was killed. A write the disk took only in part is cut off again before OSError is
+    raised. The caller holds the lock that makes it the only writer.
     """
     ensure_folder(path.parent)
-    new = not path.exists()
     descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(descriptor).st_size
+        if not size:
+            sync_folder(path.parent)
         written = os.write(descriptor, data)
         if written != len(data):
             os.ftruncate(descriptor, size)
@@ -102,8 +115,6 @@ def append_durable(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    if new:
-        sync_folder(path.parent)
 
 
 if sys.platform == "win32":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from haios_dag import schema
+from haios_dag.workspace import Workspace
 
 Event = dict[str, Any]
 
@@ -23,13 +24,20 @@ workspace = Workspace(Path(sys.argv[1]))
 
 def simple(number: int, writer: str = "test") -> Event:
     """Return a valid event."""
-    return {"ts": TS, "type": "session", "writer": writer, "number": number}
+    return {"ts": TS, "type": "session", "action": "start", "writer": writer, "number": number}
 
 
 def heartbeat(**changes: object) -> Event:
     """Return a valid heartbeat with some keys changed."""
     example: Event = copy.deepcopy(schema.load("event-heartbeat")["examples"][0])
     return example | changes
+
+
+def fragments(workspace: Workspace) -> list[tuple[int, bytes]]:
+    """Return the offset and the bytes of each fragment that was set aside."""
+    torn = workspace.events.with_name(workspace.events.name + ".torn")
+    pieces = map(json.loads, torn.read_bytes().splitlines() if torn.exists() else [])
+    return [(piece["offset"], piece["fragment"].encode("latin-1")) for piece in pieces]
 
 
 def numbers(path: Path) -> list[int]:

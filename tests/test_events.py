@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logs import OPEN, TS, Event, heartbeat, numbers, simple
+from logs import OPEN, TS, Event, fragments, heartbeat, numbers, simple
 from processes import run, start
 
 from haios_dag import events, schema
@@ -46,7 +46,12 @@ class TestAppend:
         assert workspace.events.stat().st_mode & 0o777 == 0o600
 
     @pytest.mark.parametrize(
-        "event", [*schema.load("event-heartbeat")["examples"], *schema.load("event")["examples"]]
+        "event",
+        [
+            example
+            for path in sorted(schema.resource("schemas").glob("event*.json"))
+            for example in schema.load(path.name.removesuffix(".schema.json"))["examples"]
+        ],
     )
     def test_examples_are_accepted(self, workspace: Workspace, event: Event) -> None:
         """What the schemas give as examples is accepted and read back equal."""
@@ -77,7 +82,10 @@ class TestAppend:
             ({"ts": "2026-01-31T12:00:00", "type": "session"}, "ts: "),
             ({"ts": "yesterday", "type": "session"}, "ts: "),
             ({"ts": TS + "\n", "type": "session"}, "ts: "),
-            ({"ts": "2026-02-30T12:00:00Z", "type": "session"}, "unreadable ts"),
+            (
+                {"ts": "2026-02-30T12:00:00Z", "type": "note"},
+                "ts: '2026-02-30T12:00:00Z' is not a 'date-time'",
+            ),
             ({"ts": 1769860800, "type": "session"}, "ts: "),
             ({"ts": TS, "type": "Session"}, "type: "),
             ({"ts": TS, "type": "session\n"}, "type: "),
@@ -92,6 +100,11 @@ class TestAppend:
             (simple(1) | {"value": nested(100_000)}, ""),
             (simple(1) | {"value": "x" * (1 << 20)}, "longer than 1 MB"),
             (simple(1) | {"1": 1, 1: 2}, "duplicate keys"),
+            ({"ts": TS, "type": "session"}, "'action' is a required property"),
+            (
+                {"ts": TS, "type": "cycle_stuck", "id": "", "phase": "DO", "duration_days": 3},
+                "id: ",
+            ),
             (heartbeat(more=1), "'more' was unexpected"),
             (heartbeat(synthesis="yes"), "synthesis: "),
             (heartbeat(outcome="fine"), "outcome: "),
@@ -147,7 +160,7 @@ class TestAppend:
         """Lines of four concurrent writers are all there, whole, in each writer's order."""
         program = OPEN + (
             "for number in range(100):\n"
-            "    events.append(workspace, {'ts': sys.argv[2], 'type': 'session',"
+            "    events.append(workspace, {'ts': sys.argv[2], 'type': 'note',"
             " 'writer': sys.argv[3], 'number': number, 'padding': 'x' * 5000})"
         )
         writers = [start(program, workspace.root, TS, name) for name in "abcd"]
@@ -166,7 +179,7 @@ class TestAppend:
         program = OPEN + (
             "import itertools\n"
             "for number in itertools.count(int(sys.argv[3])):\n"
-            "    events.append(workspace, {'ts': sys.argv[2], 'type': 'session',"
+            "    events.append(workspace, {'ts': sys.argv[2], 'type': 'note',"
             " 'number': number, 'padding': 'x' * 50_000})\n"
             "    print(number, flush=True)"
         )
@@ -205,8 +218,7 @@ class TestHeal:
                 assert not torn.exists()
             else:
                 assert numbers(log.events) == [1, 2]
-                set_aside = torn.read_bytes() if torn.exists() else b""
-                assert set_aside == (last[:kept] + b"\n" if kept else b"")
+                assert fragments(log) == ([(len(whole), last[:kept])] if kept else [])
 
     @settings(max_examples=50, deadline=None)
     @given(tail=st.binary(min_size=1, max_size=50))
@@ -223,9 +235,13 @@ class TestHeal:
         assert after.startswith(b"{}\n")
         assert after.endswith(line)
         middle = after[3 : -len(line)]
-        torn = log.events.with_name("haios-events.jsonl.torn")
-        set_aside = torn.read_bytes() if torn.exists() else b""
-        assert tail in (middle, middle.removesuffix(b"\n"), middle + set_aside.removesuffix(b"\n"))
+        set_aside = fragments(log)
+        assert tail in (
+            middle,
+            middle.removesuffix(b"\n"),
+            middle + b"".join(b for _, b in set_aside),
+        )
+        assert [offset for offset, _ in set_aside] in ([], [3 + len(middle)])
         assert [e.event for e in events.read(log)][-1] == simple(1)
 
     def test_zeros_left_by_a_power_cut(self, workspace: Workspace) -> None:
@@ -235,8 +251,10 @@ class TestHeal:
             file.write(b"\0" * 3_000_000)
         events.append(workspace, simple(2))
         assert numbers(workspace.events) == [1, 2]
-        torn = workspace.events.with_name("haios-events.jsonl.torn")
-        assert torn.read_bytes() == b"\0" * 3_000_000 + b"\n"
+        found = fragments(workspace)
+        assert b"".join(piece for _, piece in found) == b"\0" * 3_000_000
+        begun = found[0][0]
+        assert [offset - begun for offset, _ in found] == [0, 1 << 20, 2 << 20]
 
     def test_crash_between_saving_and_cutting(self, workspace: Workspace) -> None:
         """A fragment that was saved by a process that died before it cut it is cut by the next."""
@@ -244,10 +262,14 @@ class TestHeal:
         with workspace.events.open("ab") as file:
             file.write(b'{"ts"')
         torn = workspace.events.with_name("haios-events.jsonl.torn")
-        torn.write_bytes(b'{"ts"')
+        torn.write_bytes(b'{"ts":"2026')
+        start = workspace.events.stat().st_size - 5
         events.append(workspace, simple(2))
         assert numbers(workspace.events) == [1, 2]
-        assert torn.read_bytes() == b'{"ts"{"ts"\n'
+        cut, whole = torn.read_bytes().splitlines()
+        assert cut == b'{"ts":"2026'
+        assert json.loads(whole)["offset"] == start
+        assert json.loads(whole)["fragment"] == '{"ts"'
 
     def test_utf16_log_is_not_torn(self, workspace: Workspace) -> None:
         """A log that PowerShell wrote in UTF-16 ends in a zero byte and is read on both sides."""

@@ -117,7 +117,7 @@ class TestClear:
         """While two processes archive and two append, every event ends up somewhere, once."""
         append = OPEN + (
             "for number in range(60):\n"
-            "    events.append(workspace, {'ts': sys.argv[2], 'type': 'session',"
+            "    events.append(workspace, {'ts': sys.argv[2], 'type': 'note',"
             " 'number': number + int(sys.argv[3])})"
         )
         clear = OPEN + "for _ in range(20):\n    events.clear(workspace)"

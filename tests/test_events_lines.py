@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zones import local_time
 
 from haios_dag import events
-from haios_dag.events import lines
+from haios_dag.events import lines, plain
 from haios_dag.workspace import Workspace
 
 GOOD = '{"ts":"2025-12-19T23:51:35+00:00","type":"heartbeat","synthesis":true}'
@@ -224,3 +224,147 @@ def test_json_is_read_as_json(value: dict[str, object]) -> None:
     """What is plain JSON is read as Python's own reader reads it."""
     line = json.dumps(value).encode() + os.linesep.encode()
     assert lines.Parser().parse(line).event == value
+
+
+class TestBlocks:
+    """Reading many lines at once."""
+
+    PIECES = (
+        b'{"ts":"2026-01-31T12:00:00.000+00:00","type":"note"', b"{", b"}", b"[", b"]", b",",
+        b'"a":', b'"a" :', b'"b":', b'"b"  :', b'"b"\t:', b'"x\\":"', b'"":', b"1", b"1e999",
+        b"NaN", b"-Infinity", b'"text"', b'"\\u00e9"', "\u017e".encode(), b"\xe9", b"\r", b"\0",
+        b" ", b"\t", b"9" * 5000, b"[" * 101 + b"]" * 101, b'{"a":{"b":[{"c":1}]}}',
+        b'{"a":{"a":1,"a":2}}',
+        b'"ts":"2026-01-31T12:00:00"', b'"ts":5', b'"type":7', b"\xef\xbb\xbf",
+    )  # fmt: skip
+
+    @settings(max_examples=500)
+    @given(
+        log=st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map(b"".join), max_size=4),
+        closed=st.booleans(),
+    )
+    def test_as_line_by_line(self, log: list[bytes], closed: bool) -> None:
+        """A block is read as its lines are, one by one, numbers included."""
+        content = b"\n".join(log) + (b"\n" if closed else b"")
+        parser = lines.Parser()
+        whole = content.split(b"\n")
+        rows = [row + b"\n" for row in whole[:-1]] + [row for row in whole[-1:] if row]
+        wanted = [
+            parser.parse(row, at) for at, row in enumerate(rows, 1) if row != lines._UTF16_END
+        ]
+        assert list(parser.parse_all(content, 1)) == wanted
+        assert list(lines.forward(io.BytesIO(content))) == wanted
+
+    VALUES = st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(1 << 70), 1 << 70)
+        | st.floats(allow_nan=False)
+        | st.text()
+        | st.sampled_from([-0.0, 1e16, 1e-7, 10**19, 2**64, "a: b, c"]),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner),
+        max_leaves=6,
+    )
+
+    @settings(max_examples=300)
+    @given(
+        values=st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=4), max_size=4),
+        compact=st.booleans(),
+        escaped=st.booleans(),
+        data=st.data(),
+    )
+    def test_any_event_is_read_alike(
+        self,
+        values: list[dict[str, object]],
+        compact: bool,
+        escaped: bool,
+        data: st.DataObject,
+    ) -> None:
+        """Whatever is in an event, and however it is damaged, a block says what its lines say."""
+        separators = (",", ":") if compact else None
+        rows = [
+            json.dumps(one, separators=separators, ensure_ascii=escaped).encode("utf-8", "replace")
+            for one in values
+        ]
+        for _ in range(data.draw(st.integers(0, 2)) if rows else 0):
+            at = data.draw(st.integers(0, len(rows) - 1))
+            cut = data.draw(st.integers(0, len(rows[at])))
+            back = data.draw(st.integers(0, cut))
+            # Something put in, left out or, as with a key, there twice
+            new = data.draw(st.sampled_from([rows[at][back:cut], *self.PIECES]))
+            rows[at] = rows[at][:cut] + new + rows[at][data.draw(st.sampled_from([back, cut])) :]
+        block = b"".join(row + b"\n" for row in rows)
+        parser = lines.Parser()
+        wanted = [
+            parser.parse(row + b"\n", at) for at, row in enumerate(block.split(b"\n")[:-1], 1)
+        ]
+        # Beside equality: 1 is not 1.0, and -0.0 is not 0
+        assert repr(list(parser.parse_all(block, 1))) == repr(wanted)
+
+    @pytest.mark.parametrize(
+        "ts",
+        [
+            "2026-01-31T12:00:00.1234567Z", "2026-01-31T12:00:00", "2026-01-31T12:00:00+02:00",
+            "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z",
+            "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", " 2026-01-31T12:00:00Z ", "soon",
+        ],
+    )  # fmt: skip
+    def test_times_of_a_block(self, ts: str) -> None:
+        """A block has the times of its lines, whichever of them could be read as one of many."""
+        rows = [GOOD.encode() + b"\n", json.dumps({"ts": ts, "type": "x"}).encode() + b"\n"] * 2
+        parser = lines.Parser()
+        assert list(parser.parse_all(b"".join(rows))) == list(map(parser.parse, rows))
+
+    @pytest.mark.parametrize(
+        ("row", "quick"),
+        [
+            (b'{"a":1,"b":{"c":[1.5,true]}}', True),
+            (b'{"a": 1, "b": {"c": [1.5, true]}, "d": "e:  \\" f"}', True),
+            ('{"a":"\u017e"}'.encode(), True),
+            (b'{"a": "\\u017e"}', True),
+            (b'{"a":1,"a":1}', False),
+            (b'{"b":{"a":1, "\\u0061":1}}', False),
+            (b'{"a": 18446744073709551616}', False),
+            (b'{"a":-9223372036854775809}', False),
+            (b'{"a":1}\r', False),
+            (b'{"a":NaN}', False),
+            (b'{"a":1e999}', False),
+            (b'{"a":"\\ud800"}', False),
+            (b'{"a":' + b"[" * 99 + b"]" * 99 + b"}", True),
+            (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", False),
+            (b'{"a":' + b"[" * 400 + b"]" * 400 + b"}", False),
+            (b'{"a":"' + b"x" * (lines.LONGEST - 9) + b'"}', True),
+            (b'{"a":"' + b"x" * (lines.LONGEST - 8) + b'"}', False),
+            (b"[]", False),
+            (b"", False),
+        ],
+    )
+    def test_what_is_read_quickly(self, row: bytes, quick: bool) -> None:
+        """The lines that logs are made of are, whatever else stands in their block; no odd one."""
+        found = plain.events([b'{"z":1}', row, b"{"], lines.LONGEST, lines.DEEPEST)
+        wanted = lines.Parser().parse(row + b"\n").event if quick else None
+        assert found == [{"z": 1}, wanted, None]
+
+    @pytest.mark.parametrize("size", [1, 10, 100])
+    def test_blocks_hold_whole_lines(self, size: int) -> None:
+        """Blocks joined are the log, each ends with a line, and none goes beyond the end."""
+        content = b"".join(b"x" * n + b"\n" for n in range(50)) + b"rest"
+        found = list(lines.blocks(io.BytesIO(content), size=size))
+        assert b"".join(block for _, block in found) == content
+        assert all(block.endswith(b"\n") for _, block in found[:-1])
+        assert [end for end, _ in found][-1] == len(content)
+        end = content.index(b"x" * 30) + 3
+        part = b"".join(block for _, block in lines.blocks(io.BytesIO(content), 0, end, size))
+        assert part == content[:end]
+
+    def test_numbers_after_an_overlong_line(self) -> None:
+        """A line that is too long counts as one, however many blocks it fills."""
+        content = b"{}\n" + b"x" * (4 << 20) + b"\n{}\n[]\n" + b"y" * (1 << 20)
+        found = [(e.number, e.problem) for e in lines.forward(io.BytesIO(content))]
+        assert found == [
+            (1, None),
+            (2, "longer than 1 MB"),
+            (3, None),
+            (4, "not a JSON object"),
+            (5, "torn last line"),
+        ]

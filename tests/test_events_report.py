@@ -1,7 +1,10 @@
 """The event log as people and programs read it."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,10 @@ from zones import local_time
 
 from haios_dag import events, schema
 from haios_dag.errors import EventError
-from haios_dag.events import report
+from haios_dag.events import plain, report
 from haios_dag.workspace import Workspace
+
+BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +35,9 @@ def greenwich() -> Iterator[None]:
 def workspace(tmp_path: Path) -> Workspace:
     """Return a workspace whose log has events of three kinds, and lines that are none."""
     workspace = Workspace(tmp_path)
-    events.append(workspace, {"ts": "2026-01-30T08:00:00+00:00", "type": "session", "session": 486})
+    events.append(
+        workspace, {"ts": "2026-01-30T08:00:00+00:00", "type": "session", "action": "start"}
+    )
     for event in schema.load("event-heartbeat")["examples"]:
         events.append(workspace, event)
     with workspace.events.open("ab") as file:
@@ -55,7 +62,7 @@ class TestShow:
         """The last events are shown oldest first, with local time, type and what matters."""
         events.show(workspace)
         assert capsys.readouterr().out.splitlines() == [
-            "2026-01-30 08:00:00  session  session=486",
+            "2026-01-30 08:00:00  session  action=start",
             "2026-01-31 12:00:01  heartbeat  ok, 3 insights, 5 bridges, 1.8 s",
             (
                 "2026-01-31 13:00:00  heartbeat  interrupted, 0 insights, 0 bridges, "
@@ -159,10 +166,59 @@ class TestStats:
             "         2  heartbeat",
             "         1  note",
             "         1  session",
+            f"  2026-01-30  1  {'#' * 20}",
+            f"  2026-01-31  2  {'#' * 40}",
             "heartbeats: 1 interrupted, 1 ok",
+            "longest gap between heartbeats: 0:59:58, from 2026-01-31 12:00:01",
+            (
+                "slowest step: ingest, 0.9 s, in beat 20260131T120000-1a2b3c4d"
+                " at 2026-01-31 12:00:01"
+            ),
             "read, but odd: 1 CRLF, 1 no ts",
             "4 lines could not be read: 2 not a JSON object, 1 blank line, 1 torn last line",
         ]
+
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        moments=st.lists(
+            st.datetimes(
+                min_value=datetime(1969, 12, 30),  # noqa: DTZ001 - the zone comes next
+                max_value=datetime(1970, 1, 4),  # noqa: DTZ001
+                timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))]),
+            )
+            | st.sampled_from([BEGUN + timedelta(minutes=7 * n) for n in range(500)])
+            | st.datetimes(min_value=datetime(9998, 12, 30), timezones=st.just(UTC)),  # noqa: DTZ001
+            max_size=30,
+        ),
+        zone=st.sampled_from(["UTC", "Asia/Kathmandu", "America/New_York"]),
+        odd=st.lists(
+            st.sampled_from([b"{", b'{"type":7}', b'{"ts":"2026-01-31T12:00:00","a":1,"a":1}'])
+        ),
+    )
+    def test_stats_of_any_times(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        moments: list[datetime],
+        zone: str,
+        odd: list[bytes],
+    ) -> None:
+        """What is counted in crowds is what is counted from events that were read one by one."""
+        workspace = Workspace(tmp_path)
+        workspace.events.parent.mkdir(exist_ok=True)
+        rows = [f'{{"ts":"{when.isoformat()}","type":"note"}}'.encode() for when in moments]
+        workspace.events.write_bytes(b"".join(row + b"\n" for row in rows + odd))
+        with local_time(zone):
+            events.stats(workspace)
+            shown = capsys.readouterr().out
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(plain, "events", lambda rows, *_: [None] * len(rows))
+                events.stats(workspace)
+                entries = list(events.read(workspace))
+            assert shown == capsys.readouterr().out
+            days = Counter(entry.when.astimezone().date() for entry in entries if entry.when)
+        for day in sorted(days)[-14:]:
+            assert re.search(rf"^  {day} +{days[day]}  #", shown, re.MULTILINE)
 
     def test_many_types(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A log with very many types does not flood the terminal."""
@@ -173,8 +229,8 @@ class TestStats:
         )
         events.stats(workspace)
         shown = capsys.readouterr().out.splitlines()
-        assert shown[-1] == "  and 970 further types"
-        assert len(shown) == 32
+        assert shown[-2] == "  and 970 further types"
+        assert len(shown) == 33
 
     def test_clear(self, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
         """The archive's path is shown; with nothing to archive that is said."""

@@ -152,6 +152,20 @@ class TestAppendDurable:
         files.append_durable(path, b"two\r\n\0")
         assert path.read_bytes() == b"one\ntwo\r\n\0"
 
+    @pytest.mark.parametrize("made", [False, True])
+    def test_its_name_is_durable_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, made: bool
+    ) -> None:
+        """The folder is synced before the first byte, also where a killed call made the file."""
+        path = tmp_path / "log"
+        if made:
+            path.touch()
+        sizes: list[int] = []
+        monkeypatch.setattr(files, "sync_folder", lambda _: sizes.append(path.stat().st_size))
+        files.append_durable(path, b"one\n")
+        files.append_durable(path, b"two\n")
+        assert sizes == [0]
+
     @posix
     @pytest.mark.parametrize("room", [0, 1, 3])
     def test_part_of_a_line_is_cut_off(self, tmp_path: Path, room: int) -> None:

@@ -5,8 +5,11 @@ marks, CRLF, UTF-16, ANSI code pages, local times without offset, torn lines. He
 read where it can be, and named where it cannot.
 """
 
+import functools
+import itertools
 import json
 import math
+import operator
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,8 +21,10 @@ LONGEST = 1 << 20
 DEEPEST = 100
 """Levels of the deepest event that is written or read."""
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
+_UTF16_END = b"\0"  # the second byte of the LF that ends a UTF-16 log
 _AROUND = b"\0\r\n\t "
+_FIRST, _LAST = 1970, 9998  # years that can be shown as local time
 _NOT_JSON = "not JSON"
 _TOO_DEEP = "nested too deep"
 
@@ -39,17 +44,39 @@ class Entry(NamedTuple):
     odd: tuple[str, ...]
 
 
-def forward(file: IO[bytes]) -> Iterator[Entry]:
-    """Return what stands in every line of a log, first to last, in bounded memory."""
+def forward(file: IO[bytes], start: int = 0, end: int | None = None) -> Iterator[Entry]:
+    """Return what stands in every line of a log, first to last, in bounded memory.
+
+    Reads from `start`, where a line begins, up to `end`, by default where the file ends at the
+    first step: what is appended meanwhile is not read in halves. Numbers are 0 unless `start` is.
+    """
     parser = Parser()
-    number = 0
-    while line := file.readline(LONGEST + 1):
-        rest = line
-        while len(rest) == LONGEST + 1 and not rest.endswith(b"\n"):
-            rest = file.readline(LONGEST + 1)
-        number += 1
-        if line != _UTF16_END:
-            yield parser.parse(line, number)
+    number = 0 if start else 1
+    for _, block in blocks(file, start, end):
+        yield from parser.parse_all(block, number)
+        if number:
+            number += block.count(b"\n") + (not block.endswith(b"\n"))
+
+
+def blocks(
+    file: IO[bytes], start: int = 0, end: int | None = None, size: int = _BLOCK
+) -> Iterator[tuple[int, bytes]]:
+    """Return where each block of whole lines ends, and the block, of `size` bytes and a line.
+
+    Of a line that is too long to be read only the start is in the block.
+    """
+    end = file.seek(0, os.SEEK_END) if end is None else end
+    file.seek(start)
+    while block := file.read(min(size, end - start)):
+        start += len(block)
+        if not block.endswith(b"\n"):
+            line = file.readline(min(LONGEST + 1, end - start))
+            start += len(line)
+            block += line
+            while line and not line.endswith(b"\n"):
+                line = file.readline(min(LONGEST + 1, end - start))
+                start += len(line)
+        yield start, block
 
 
 def backward(
@@ -64,9 +91,6 @@ def backward(
     for line in lines_back(file, marks=marks, within=within):
         if line != _UTF16_END:
             yield parser.parse(line)
-
-
-_UTF16_END = b"\0"  # the second byte of the LF that ends a UTF-16 log
 
 
 def lines_back(
@@ -98,12 +122,31 @@ def _holds(data: bytes, marks: tuple[bytes, ...]) -> bool:
     return not marks or any(mark in data for mark in marks)
 
 
+_entry = functools.partial(tuple.__new__, Entry)  # half the time of Entry(...)
+_NONE, _NOT_ODD = itertools.repeat(None), itertools.repeat(())
+_TS, _TYPE = operator.itemgetter("ts"), operator.itemgetter("type")
+_ZONE = operator.attrgetter("tzinfo")
+_EARLIEST, _LATEST = datetime(_FIRST, 1, 1, tzinfo=UTC), datetime(_LAST + 1, 1, 1, tzinfo=UTC)
+
+
+def _instants(events: list[Any]) -> list[datetime] | None:
+    """Return the time of each event, or None where not all are plain events at times in UTC."""
+    try:
+        if set(map(type, map(_TYPE, events))) != {str}:
+            return None
+        whens = list(map(datetime.fromisoformat, map(_TS, events)))
+    except (KeyError, TypeError, ValueError):
+        return None
+    utc = set(map(_ZONE, whens)) == {UTC}
+    return whens if utc and _EARLIEST <= min(whens) <= max(whens) < _LATEST else None
+
+
 class _UnreadableError(Exception):
     """A line holds no event; the message says why in fixed words."""
 
 
 class Parser:
-    """Reads one line after another, with what was odd about the line at hand in `_odd`."""
+    """Reads one line after another; `_odd` is what was odd so far about the one at hand."""
 
     def __init__(self) -> None:
         self._odd: set[str] = set()
@@ -112,20 +155,44 @@ class Parser:
             object_pairs_hook=self._object, parse_constant=self._constant, parse_float=floating
         )
 
+    def parse_all(self, block: bytes, number: int = 0) -> Iterator[Entry]:
+        """Return what stands in the lines of a block; `number` is that of its first, or 0."""
+        from haios_dag.events import plain  # noqa: PLC0415 - 25 ms, only for many lines
+
+        *whole, last = block.split(b"\n")
+        numbers = itertools.count(number) if number else itertools.repeat(0)
+        found = plain.events(whole, LONGEST, DEEPEST)
+        if whens := _instants(found):
+            yield from map(_entry, zip(numbers, found, _NONE, whens, _NOT_ODD, strict=False))
+        else:
+            for line, event, at in zip(whole, found, numbers, strict=False):
+                if event is None:
+                    yield self.parse(line + b"\n", at)
+                else:
+                    yield self._entry(event, at)
+        if last and last != _UTF16_END:
+            yield self.parse(last, number and number + len(whole))
+
     def parse(self, line: bytes, number: int = 0) -> Entry:
         """Return what stands in a line given with its LF; without it, in the last one."""
-        self._odd.clear()
         try:
             event = self._event(line)
         except _UnreadableError as error:
+            self._odd.clear()
             problem = str(error)
             if problem == _NOT_JSON and not line.endswith(b"\n"):
                 problem = "torn last line"
             return Entry(number, None, problem, None, ())
+        return self._entry(event, number)
+
+    def _entry(self, event: dict[str, Any], number: int) -> Entry:
+        """Return the entry of an event."""
         if not isinstance(event.get("type"), str):
             self._odd.add("no type")
         when = self._when(event.get("ts"))
-        return Entry(number, event, None, when, tuple(sorted(self._odd)))
+        odd = tuple(sorted(self._odd))
+        self._odd.clear()
+        return Entry(number, event, None, when, odd)
 
     def _event(self, line: bytes) -> dict[str, Any]:
         """Return the event of a line; raise _UnreadableError."""
@@ -197,11 +264,12 @@ class Parser:
             instant = datetime.fromisoformat(ts.strip())
             if instant.tzinfo is None:
                 self._odd.add("ts without offset, read as local time")
-            instant = instant.astimezone(UTC)
+            if instant.tzinfo is not UTC:
+                instant = instant.astimezone(UTC)
         except (ValueError, OverflowError, OSError):  # OSError: Windows, before 1970
             self._odd.add("unreadable ts")
             return None
-        if not 1970 <= instant.year <= 9998:  # noqa: PLR2004 - what can be shown as local time
+        if not _FIRST <= instant.year <= _LAST:
             self._odd.add("unreadable ts")
             return None
         return instant

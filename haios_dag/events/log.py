@@ -1,27 +1,24 @@
-"""The event log: validated, durable appends; reading from both ends; archiving.
+"""Writing the event log: validated, durable appends, and archiving.
 
 Source of the format: one ASCII JSON object a line, LF, `ts` and `type` first.
 """
 
+import contextlib
 import errno
-import functools
-import itertools
 import json
+import math
 import os
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from haios_dag import files, schema
-from haios_dag.errors import EventError, InvalidError
+from haios_dag import clock, files, schema
+from haios_dag.errors import ConfigError, EventError, InvalidError, RefusedError
 from haios_dag.events import lines
-from haios_dag.events.lines import Entry
 
 if TYPE_CHECKING:
     from haios_dag.workspace import Workspace
 
-_RECENT = 16 << 20
 _BLOCK = 1 << 20
 _HINTS = {
     errno.ELOOP: "it is a symbolic link, which is never followed: put the file itself there",
@@ -36,57 +33,35 @@ def append(workspace: "Workspace", event: dict[str, Any]) -> None:
     """Append an event; when this returns, it survives a power cut.
 
     The event is validated first: as an event, and by the schema of its type where there is one.
-    Raise EventError, with the log as it was, when it is invalid (the message names each place) or
-    cannot be written. A line that a power cut tore before is set aside in `<log>.torn`.
+    Raise RefusedError when it is invalid (the message names each place) and EventError when it
+    cannot be written, both with the log as it was.
     """
-    line = _line(event)
+    try:
+        line = checked(event)
+    except OSError as error:  # its schema cannot be read, as with too many open files
+        raise failure("could not be written", workspace.events, error) from error
+    append_line(workspace, line)
+
+
+def append_line(workspace: "Workspace", line: bytes) -> None:
+    """Append the line of an event that was checked; raise EventError, with the log as it was.
+
+    A line that a power cut tore before is set aside in `<log>.torn`, and a log that has no room
+    for this one is archived.
+    """
     path = workspace.events
     try:
         with files.locked(workspace.events_lock):
-            files.append_durable(path, _heal(path) + line)
+            start, size = _heal(path)
+            if size and size + len(line) > _most(workspace):
+                with contextlib.suppress(PermissionError):
+                    # On Windows, a program that reads the log keeps it from being renamed. The
+                    # event matters more than the size: the next append tries again.
+                    _archive(workspace)
+                    start = b""
+            files.append_durable(path, start + line)
     except OSError as error:
-        raise _failure("could not be written", path, error) from error
-
-
-def read(workspace: "Workspace") -> Iterator[Entry]:
-    """Return every line of the log, first to last; none when there is no log. Raise EventError."""
-    return _read(workspace.events, lines.forward)
-
-
-def read_back(workspace: "Workspace") -> Iterator[Entry]:
-    """Return every line of the log, last to first, read in blocks from the end of the file.
-
-    Raise EventError.
-    """
-    return _read(workspace.events, lines.backward)
-
-
-def recent(workspace: "Workspace", kind: str, count: int) -> list[Entry]:
-    """Return the last `count` events of a type, oldest first, at a cost that has a bound.
-
-    Looks at the last 16 MB of the log at most, which hold tens of thousands of events. Raise
-    EventError.
-    """
-    # A line in UTF-16 or with an escaped letter may hold the type without holding its bytes.
-    marks = (kind.encode(), b"\0", b"\\u00")
-    near = _read(workspace.events, functools.partial(lines.backward, marks=marks, within=_RECENT))
-    found = (e for e in near if e.event is not None and e.event.get("type") == kind)
-    return list(itertools.islice(found, count))[::-1]
-
-
-def has_beat(workspace: "Workspace", beat: str) -> bool:
-    """Tell whether the log, or its newest archive, holds the heartbeat with this id.
-
-    The archive counts because the log may have been archived since. Raise EventError.
-    """
-    back = functools.partial(lines.backward, marks=(json.dumps(beat).encode(),))
-    return any(
-        entry.event is not None
-        and entry.event.get("type") == "heartbeat"
-        and entry.event.get("beat") == beat
-        for path in (workspace.events, *archives(workspace)[-1:])
-        for entry in _read(path, back)
-    )
+        raise failure("could not be written", path, error) from error
 
 
 def archives(workspace: "Workspace") -> list[Path]:
@@ -109,69 +84,105 @@ def clear(workspace: "Workspace") -> Path | None:
     path = workspace.events
     try:
         with files.locked(workspace.events_lock):
-            if not _size(path):
-                return None
-            archive = _reserve(workspace)
-            try:
-                path.replace(archive)
-            except OSError:
-                archive.unlink()
-                raise
-            files.sync_folder(path.parent)
-            return archive
+            return _archive(workspace) if _size(path) else None
     except OSError as error:
-        raise _failure("could not be archived", path, error) from error
+        raise failure("could not be archived", path, error) from error
 
 
-def _line(event: dict[str, Any]) -> bytes:
-    """Return the line of an event, when it is valid and would be read as it was meant."""
+def _archive(workspace: "Workspace") -> Path:
+    """Rename the log; OSError when that cannot be done, with the log as it was."""
+    archive = _reserve(workspace)
+    try:
+        workspace.events.replace(archive)
+    except OSError:
+        archive.unlink()
+        raise
+    files.sync_folder(archive.parent)
+    return archive
+
+
+def _most(workspace: "Workspace") -> float:
+    """Return how many bytes a log may have; no limit while the settings cannot be read."""
+    try:
+        return workspace.config.events.rotate_at * 1_000_000
+    except ConfigError:  # the steps of a beat name it, in events that must be written
+        return math.inf
+
+
+def checked(event: dict[str, Any]) -> bytes:
+    """Return the line of an event that is valid and read as it was meant; raise RefusedError."""
     head = {key: event[key] for key in ("ts", "type") if key in event}
     try:
         text = json.dumps(head | event, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise EventError(f"the event is refused: {error}") from None
+        raise RefusedError(f"the event is refused: {error}") from None
     line = text.encode("ascii") + b"\n"
     entry = lines.Parser().parse(line)
     if entry.problem:
-        raise EventError(f"the event is refused: {entry.problem}")
+        raise RefusedError(f"the event is refused: {entry.problem}")
     written = entry.event or {}
     try:
-        schema.validate("event", written)
-        kind = f"event-{written['type']}"  # the envelope has proved it to be a plain word
-        if schema.resource(f"schemas/{kind}.schema.json").exists():
-            schema.validate(kind, written)
+        for name in schema.names_of_event(str(written.get("type"))):
+            schema.validate(name, written)
     except InvalidError as error:
-        raise EventError(f"the event is refused: {error}") from None
+        raise RefusedError(f"the event is refused: {error}") from None
     if entry.odd:
-        raise EventError(f"the event is refused: {', '.join(entry.odd)}")
+        raise RefusedError(f"the event is refused: {', '.join(entry.odd)}")
     return line
 
 
-def _heal(path: Path) -> bytes:
-    """Make sure that the next line begins a line; return what to write before it.
+def _heal(path: Path) -> tuple[bytes, int]:
+    """Make sure that the next line begins a line.
 
-    A last line without LF that is a whole event only lacks its LF. Any other is a fragment: it
-    is first saved in `<log>.torn`, then cut off, so that a crash in between loses nothing.
+    Return what to write before it, and the size of the log. A last line without LF that is a
+    whole event only lacks its LF. Any other is a fragment: it is first saved in `<log>.torn`,
+    then cut off, so that a crash in between loses nothing.
     """
     try:
         descriptor = files.open_private(path, os.O_RDWR)
     except FileNotFoundError:
-        return b""
-    with os.fdopen(descriptor, "r+b") as file:
-        tail = next(lines.lines_back(file), b"\n")
-        if tail.endswith(b"\n") or tail == b"\0":  # a LF in UTF-16 ends in a zero byte
-            return b""
+        return b"", 0
+    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if not size or _last_byte(file, size) == b"\n":
+            return b"", size
+        tail = next(lines.lines_back(file))
+        if tail == b"\0":  # a LF in UTF-16 ends in a zero byte
+            return b"", size
         if lines.Parser().parse(tail).event is not None:
-            return b"\n"
+            return b"\n", size
         start = _last_line(file)
-        file.seek(start)
-        torn = path.with_name(path.name + ".torn")
-        while block := file.read(_BLOCK):
-            files.append_durable(torn, block)
-        files.append_durable(torn, b"\n")
+        _set_aside(path.with_name(path.name + ".torn"), file, start)
         file.truncate(start)
         os.fsync(file.fileno())
-    return b""
+    return b"", start
+
+
+def _set_aside(torn: Path, file: IO[bytes], start: int) -> None:
+    """Save what stands in a log from `start` on, in JSON lines that say where it stood."""
+    before = b""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = files.open_private(torn, os.O_RDONLY)
+        with os.fdopen(descriptor, "rb") as saved:
+            if (size := saved.seek(0, os.SEEK_END)) and _last_byte(saved, size) != b"\n":
+                before = b"\n"  # a power cut tore this file too
+    file.seek(start)
+    while block := file.read(_BLOCK):
+        piece = {
+            "ts": clock.iso(clock.now()),
+            "offset": start,
+            "bytes": len(block),
+            "fragment": block.decode("latin-1"),  # one character a byte
+        }
+        files.append_durable(torn, before + json.dumps(piece).encode("ascii") + b"\n")
+        before = b""
+        start += len(block)
+
+
+def _last_byte(file: IO[bytes], size: int) -> bytes:
+    """Return the last byte of an open file."""
+    file.seek(size - 1)
+    return file.read(1)
 
 
 def _last_line(file: IO[bytes]) -> int:
@@ -184,17 +195,6 @@ def _last_line(file: IO[bytes]) -> int:
             return start + found + 1
         position = start
     return 0
-
-
-def _read(path: Path, entries: Callable[[IO[bytes]], Iterator[Entry]]) -> Iterator[Entry]:
-    """Return the entries of a log, none when there is no such file; raise EventError."""
-    try:
-        with path.open("rb") as file:
-            yield from entries(file)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _failure("could not be read", path, error) from error
 
 
 def _size(path: Path) -> int:
@@ -219,7 +219,7 @@ def _reserve(workspace: "Workspace") -> Path:
     return archive
 
 
-def _failure(what: str, path: Path, error: OSError) -> EventError:
+def failure(what: str, path: Path, error: OSError) -> EventError:
     """Return an operating system's refusal as one sentence."""
     where = error.filename or path
     hint = _HINTS.get(error.errno or 0, "correct that and try again")

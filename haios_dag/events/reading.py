@@ -1,0 +1,155 @@
+"""Reading the event log with its archives, as one log, while others write and archive.
+
+A reader first opens the log and then lists the archives, so it has every event that was there when
+it began. When the log is archived meanwhile, the open file is still the same file, only under
+another name: by that it is told from the archives before it, and no event is missed or read twice.
+Archives after it hold later events, which are not read.
+"""
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from haios_dag.events import lines
+from haios_dag.events.log import archives, failure
+from haios_dag.events.times import Times
+
+if TYPE_CHECKING:
+    from haios_dag.events.lines import Entry
+    from haios_dag.workspace import Workspace
+
+_RECENT = 16 << 20
+
+
+def read(workspace: "Workspace") -> Iterator["Entry"]:
+    """Return every line of the archives and the log, first to last; none where there is no log.
+
+    The numbers of the lines begin at 1 in each file. Raise EventError.
+    """
+    return _entries(workspace, lines.forward)
+
+
+def read_log(workspace: "Workspace") -> Iterator["Entry"]:
+    """Return every line of the log, first to last, without its archives. Raise EventError."""
+    try:
+        with workspace.events.open("rb") as file:
+            yield from lines.forward(file)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure("could not be read", workspace.events, error) from error
+
+
+def read_back(workspace: "Workspace", kind: str | None = None) -> Iterator["Entry"]:
+    """Return every line of the log and the archives, last to first, read from the end.
+
+    With `kind`, only the lines that may be events of that type. Raise EventError.
+    """
+    back = functools.partial(lines.backward, marks=_marks(kind) if kind else ())
+    return _entries(workspace, back, newest_first=True)
+
+
+def read_since(workspace: "Workspace", instant: datetime) -> Iterator["Entry"]:
+    """Return the lines, first to last, but for stretches in which every event is older.
+
+    What is returned holds every event since the instant, and lines beside them. Raise EventError.
+    """
+    times = Times(workspace.events_times)
+    log = str(workspace.events)
+
+    def near(file: IO[bytes]) -> Iterator["Entry"]:
+        growing = str(file.name) == log
+        for start, end in times.stretches(file, instant, growing=growing):
+            yield from lines.forward(file, start, end)
+
+    try:
+        yield from _entries(workspace, near)
+    finally:
+        times.save()
+
+
+def recent(workspace: "Workspace", kind: str, count: int) -> list["Entry"]:
+    """Return the last `count` events of a type, oldest first, at a cost that has a bound.
+
+    Looks at the last 16 MB at most, which hold tens of thousands of events. Raise EventError.
+    """
+    left = _RECENT
+
+    def near(file: IO[bytes]) -> Iterator["Entry"]:
+        nonlocal left
+        if left > 0:
+            yield from lines.backward(file, marks=_marks(kind), within=left)
+            left -= os.fstat(file.fileno()).st_size
+
+    found = (
+        entry
+        for entry in _entries(workspace, near, newest_first=True)
+        if entry.event is not None and entry.event.get("type") == kind
+    )
+    return list(itertools.islice(found, count))[::-1]
+
+
+def has_beat(workspace: "Workspace", beat: str) -> bool:
+    """Tell whether the log or an archive holds the heartbeat with this id. Raise EventError."""
+    back = functools.partial(lines.backward, marks=(json.dumps(beat).encode(),))
+    return any(
+        entry.event is not None
+        and entry.event.get("type") == "heartbeat"
+        and entry.event.get("beat") == beat
+        for entry in _entries(workspace, back, newest_first=True)
+    )
+
+
+def _marks(kind: str) -> tuple[bytes, ...]:
+    """Return what a line of a type holds, one or the other, in every encoding and spelling."""
+    return json.dumps(kind)[1:-1].encode(), b"\0", b"\\u00"
+
+
+def _entries(
+    workspace: "Workspace",
+    entries: Callable[[IO[bytes]], Iterator["Entry"]],
+    *,
+    newest_first: bool = False,
+) -> Iterator["Entry"]:
+    """Return the entries of every file, one after another; raise EventError."""
+    try:
+        for file in _files(workspace, newest_first=newest_first):
+            yield from entries(file)
+    except OSError as error:
+        raise failure("could not be read", workspace.events, error) from error
+
+
+def _files(workspace: "Workspace", *, newest_first: bool) -> Iterator[IO[bytes]]:
+    """Open the archives and the log, each when its turn comes, the log before all."""
+    with contextlib.ExitStack() as stack:
+        log = status = None
+        with contextlib.suppress(FileNotFoundError):
+            log = stack.enter_context(workspace.events.open("rb"))
+            status = os.fstat(log.fileno())
+        older = list(itertools.takewhile(lambda path: not _is(status, path), archives(workspace)))
+        if log and newest_first:
+            yield log
+        for path in reversed(older) if newest_first else older:
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                # An archive begins as an empty file: it may have become the log since the list.
+                if not _is(status, file):
+                    yield file
+        if log and not newest_first:
+            yield log
+
+
+def _is(log: os.stat_result | None, other: Path | IO[bytes]) -> bool:
+    """Tell whether another file is the log."""
+    if log is None:
+        return False
+    try:
+        status = other.stat() if isinstance(other, Path) else os.fstat(other.fileno())
+    except FileNotFoundError:  # a link to nowhere, or an archive that somebody took away
+        return False
+    return os.path.samestat(log, status)
