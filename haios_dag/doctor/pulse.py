@@ -1,0 +1,131 @@
+"""Whether it beats: the log, the lock, the status files."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from haios_dag import clock, events, files, schema
+from haios_dag.doctor.claims import held
+from haios_dag.doctor.finding import Finding, found, ok
+from haios_dag.errors import LockedError
+from haios_dag.memory.database import cache_folder
+from haios_dag.schedule import job
+from haios_dag.workspace import Workspace
+
+
+def log(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether every line of the log can be read."""
+    unread: Counter[str] = Counter()
+    number = 0
+    for entry in events.read_log(workspace):
+        number += 1
+        if entry.event is None:
+            unread[str(entry.problem)] += 1
+    if unread:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in unread.most_common())
+        yield found("lines-unreadable", workspace.events, unread=unread.total(), lines=number,
+                    kinds=kinds)  # fmt: skip
+    else:
+        yield ok(f"{number:,} events, every line readable")
+
+
+def beating(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether there was a beat when one was due, and how it ended."""
+    slots = job.due(workspace)
+    now = clock.now()
+    last = events.recent(workspace, "heartbeat", 1)
+    where = workspace.events
+    if not last:
+        yield found("no-beat", where)
+        return
+    event, when = last[0].event or {}, last[0].when
+    if when is None:
+        yield found("beat-undated", where)
+        return
+    ago = now - when
+    due, late = itertools.islice(slots.after(when), 2)
+    ahead = when > next(slots.after(now))
+    if ahead:
+        yield found("beat-ahead", where, span=_span(-ago))
+    elif now > late:
+        yield found("beat-late", where, span=_span(ago), due=clock.iso(due))
+    outcome = event.get("outcome")
+    if outcome in {"ok", "idle"}:
+        if not ahead and now <= late:
+            yield ok(f"the last beat was {_span(ago)} ago: {outcome}")
+    else:
+        steps = event.get("steps")
+        errors = [f"{name}: {step['error']}" for name, step in (
+            steps.items() if isinstance(steps, dict) else ()
+        ) if isinstance(step, dict) and "error" in step]  # fmt: skip
+        why = "; ".join(errors) or event.get("reason", "it does not say why")
+        name = "beat-interrupted" if outcome == "interrupted" else "beat-not-well"
+        yield found(name, where, outcome=outcome, why=why)
+
+
+def lock(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether a beat holds the lock, or has left its marker and no event.
+
+    The lock is tried only where there is a marker, so a beat about to begin is never refused.
+    """
+    path = workspace.beat_lock
+    try:
+        marker = path.read_bytes().strip(b"\0 \n")
+    except FileNotFoundError:
+        marker = b""
+    if not marker:
+        yield ok("no beat is under way, and none was cut off")
+        return
+    beat = held(workspace)
+    try:
+        who = f"{beat['beat']}, pid {beat['pid']} on {beat['host']} since {beat['started']}"
+    except KeyError:
+        who = "its marker is cut off"
+    try:
+        files.lock(path, wait=False).close()
+    except LockedError:
+        yield ok(f"a beat is under way ({who})")
+        return
+    yield found("beat-cut-off", path, who=who)
+
+
+def leftovers(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether killed writes left temporary files."""
+    left = [one for path in written(workspace) for one in files.leftovers(path)]
+    for one in left:
+        yield found("leftover", one)
+    if not left:
+        yield ok("no temporary files are left of killed writes")
+
+
+def written(workspace: Workspace) -> list[Path]:
+    """Return the files that are written whole."""
+    cache = cache_folder(workspace.memory) / "head.json"
+    return [workspace.status, workspace.status_slim, cache]
+
+
+def status(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether both status files are what their schemas say, and fresh."""
+    for path, name in ((workspace.status, "status"), (workspace.status_slim, "status-slim")):
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            yield found("no-status", path)
+            continue
+        except (ValueError, RecursionError):
+            yield found("status-not-json", path)
+            continue
+        if wrong := schema.problems(name, content):
+            yield found("status-invalid", path, problems="; ".join(wrong[:3]))
+        elif content["stale_after"] < clock.iso(clock.now()):
+            yield found("status-stale", path, since=content["stale_after"])
+        else:
+            yield ok(f"{path.name} matches its schema and is fresh")
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"  # noqa: PLR2004

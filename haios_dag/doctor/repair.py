@@ -1,0 +1,96 @@
+"""What `--fix` does: nothing that loses a source, and after a copy of the memory."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+from haios_dag import clock, files
+from haios_dag.doctor import place, pulse
+from haios_dag.doctor.finding import Finding
+from haios_dag.embedding.space import DEFAULT
+from haios_dag.errors import HaiosError
+from haios_dag.memory.health import Health
+from haios_dag.progress import progress
+from haios_dag.workspace import Workspace
+
+
+def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Finding]:
+    """Make the repairs named, and yield what was done; the caller holds the lock of the beat.
+
+    The memory is copied before anything else, and where that fails, nothing is repaired. A damaged
+    memory is not touched. Raise HaiosError or OSError.
+    """
+    repairs = [] if damaged else [say for name, say in _REPAIRS.items() if name in wanted]
+    if repairs:
+        with Health.open(workspace.memory, write=False) as store:
+            yield _back_up(store)
+    if "env" in wanted:
+        path = workspace.root / ".env"
+        path.chmod(files.PRIVATE)
+        yield Finding("fixed", "only its owner may read it now", str(path))
+    if "leftovers" in wanted:
+        for path in pulse.written(workspace):
+            files.remove_leftovers(path)
+        yield Finding("fixed", "the temporary files of killed writes are removed")
+    if repairs:
+        with Health.open(workspace.memory, write=True) as store:
+            for repair in repairs:
+                yield Finding("fixed", repair(store), str(workspace.memory))
+
+
+def _back_up(store: Health) -> Finding:
+    now = f"{clock.now():%Y%m%dT%H%M%SZ}"
+    target = store.path.with_name(f"{store.path.name}.backup-{now}")
+    needed = place.size(store.path) + place.LEAST
+    if shutil.disk_usage(target.parent).free < needed:
+        raise HaiosError(
+            f"{target} does not fit on its disk, so nothing was changed; free {needed >> 20:,} MB"
+        )
+    with progress("back up", 100) as advance:
+        done = 0
+
+        def step(left: int, total: int) -> None:
+            nonlocal done
+            now = 100 * (total - left) // max(total, 1)
+            advance(now - done)
+            done = now
+
+        store.back_up(target, step)
+    return Finding("fixed", "the memory was copied before anything was changed", str(target))
+
+
+def _vanished(store: Health) -> str:
+    return f"{store.forget_vanished():,} concepts and traces that are gone are set aside"
+
+
+def _dangling(store: Health) -> str:
+    return f"{store.forget_dangling():,} rows of ours that referred to rows gone are removed"
+
+
+def _vectors(store: Health) -> str:
+    waiting = store.embed_again(DEFAULT.model, DEFAULT.dimensions)
+    return f"{waiting:,} concepts and traces wait for a vector; the next beat makes it"
+
+
+def _totals(store: Health) -> str:
+    store.count_again()
+    return "the items are counted again"
+
+
+def _words(store: Health) -> str:
+    store.rebuild_words()
+    return "the word index is made anew"
+
+
+def _cache(store: Health) -> str:
+    store.remove_cache()
+    return "the vector cache is deleted"
+
+
+_REPAIRS: dict[str, Callable[[Health], str]] = {
+    "dangling": _dangling,
+    "vanished": _vanished,
+    "vectors": _vectors,
+    "totals": _totals,
+    "words": _words,
+    "cache": _cache,
+}

@@ -1,0 +1,44 @@
+"""The line on which a value stands in a text of JSON or TOML, which their readers do not keep."""
+
+import json
+import re
+
+
+def in_json(text: str, path: list[str | int]) -> int:
+    """Return the line of the value at a path of a JSON text that is valid, from 1."""
+    decoder = json.JSONDecoder()
+    blank = re.compile(r"[\s,:]*")
+
+    def skip(position: int) -> int:
+        found = blank.match(text, position)
+        return found.end() if found else position
+
+    position = skip(0)
+    for part in path:
+        position, index = skip(position + 1), 0
+        while True:
+            key: object = index
+            if isinstance(part, str):
+                key, position = decoder.raw_decode(text, position)
+                position = skip(position)
+            if key == part:
+                break
+            _, position = decoder.raw_decode(text, position)
+            position, index = skip(position), index + 1
+    return text.count("\n", 0, position) + 1
+
+
+def in_toml(text: str, path: list[str | int]) -> int:
+    """Return the line of a setting, its section's where it is not found, or 1, in a TOML text."""
+    names = [re.escape(str(part)) for part in path[:2]]
+    section = (
+        re.search(rf"^[ \t]*\[[ \t]*{names[0]}[ \t]*\]", text, re.MULTILINE) if names else None
+    )
+    if not section:
+        return 1
+    key = None
+    if len(names) > 1:
+        key = re.compile(rf"^[ \t]*\"?{names[1]}\"?[ \t]*=", re.MULTILINE).search(
+            text, section.end()
+        )
+    return text.count("\n", 0, (key or section).start()) + 1
