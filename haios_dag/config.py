@@ -1,6 +1,5 @@
 """`haios.toml` and `.env`: what the operator may set, checked before it is used."""
 
-import math
 import os
 import stat
 import tomllib
@@ -33,6 +32,13 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """Section `[synthesis]`."""
+
+    max_members: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bridge:
     """Section `[bridge]`."""
 
@@ -40,10 +46,21 @@ class Bridge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Events:
+    """Section `[events]`."""
+
+    rotate_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Section `[schedule]`."""
 
     every_minutes: int
+    at: str | None
+    hours: str
+    jitter_minutes: int
+    time_limit_minutes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +69,9 @@ class Config:
 
     ingest: Ingest
     memory: Memory
+    synthesis: Synthesis
     bridge: Bridge
+    events: Events
     schedule: Schedule
 
 
@@ -63,7 +82,7 @@ def load(path: Path) -> Config:
     """
     given: dict[str, Any] = {}
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=_finite)
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=schema.finite)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, RecursionError) as error:
@@ -83,17 +102,11 @@ def load(path: Path) -> Config:
     return Config(
         ingest=Ingest(**section("ingest")),
         memory=Memory(**section("memory")),
+        synthesis=Synthesis(**section("synthesis")),
         bridge=Bridge(**section("bridge")),
+        events=Events(**section("events")),
         schedule=Schedule(**section("schedule")),
     )
-
-
-def _finite(text: str) -> float:
-    """Return a number; raise ValueError for nan, with which no limit would hold, and infinity."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
-    return number
 
 
 def environment(path: Path) -> Mapping[str, str]:

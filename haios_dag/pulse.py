@@ -9,6 +9,7 @@ from typing import Any
 from haios_dag import clock, events
 from haios_dag.errors import MemoryUnavailableError
 from haios_dag.memory.store import Store
+from haios_dag.schedule import job
 from haios_dag.workspace import Workspace
 
 _GOOD = {"ok", "idle"}
@@ -23,10 +24,11 @@ def facts(
 ) -> dict[str, Any]:
     """Return the status's `pulse`: this beat (None: run by hand) and those before it.
 
-    `streak` counts the latest beats, up to 50, that were all good or all failing; `stale_after`
-    is two intervals from now. Raise ConfigError or EventError.
+    `streak` counts the latest beats, up to 50, that were all good or all failing; `stale_after` is
+    when the second beat from now should have ended. Raise ConfigError or EventError.
     """
-    every = timedelta(minutes=workspace.config.schedule.every_minutes)
+    due = job.due(workspace).after(started)
+    limit = timedelta(minutes=workspace.config.schedule.time_limit_minutes)
     past = [entry.event or {} for entry in events.recent(workspace, "heartbeat", _LOOKED_AT)]
     goods = [event.get("outcome") in _GOOD for event in reversed(past)]
     streak = len(list(takewhile(lambda good: good == goods[0], goods)))
@@ -36,8 +38,8 @@ def facts(
         "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
         "last": {key: past[-1].get(key) for key in ("ts", "outcome")} if past else None,
         "streak": {"outcome": "good" if goods[0] else "failing", "beats": streak} if past else None,
-        "expected_by": clock.iso(started + every),
-        "stale_after": clock.iso(started + 2 * every),
+        "expected_by": clock.iso(next(due)),
+        "stale_after": clock.iso(next(due) + limit),
     }
 
 
@@ -46,7 +48,7 @@ def memory(workspace: Workspace) -> dict[str, Any] | None:
 
     Raise MemoryUnavailableError when there is one that cannot be read, or ConfigError.
     """
-    if not workspace.memory.exists():
+    if not workspace.has_memory():
         return None
     with Store.open(workspace.memory, write=False) as store:
         return dict(store.counts())
@@ -55,7 +57,7 @@ def memory(workspace: Workspace) -> dict[str, Any] | None:
 def written_by(workspace: Workspace, beat: str) -> tuple[int, int]:
     """Return how many insights and bridges a beat has added; (0, 0) without a readable memory."""
     with contextlib.suppress(MemoryUnavailableError):
-        if workspace.memory.exists():
+        if workspace.has_memory():
             with Store.open(workspace.memory, write=False) as store:
                 return store.written_by(beat)
     return 0, 0

@@ -224,6 +224,6 @@ def test_importing_is_light() -> None:
     """Importing the settings and the workspace loads no parser, and touches no file."""
     loaded = (
         "import sys, haios_dag.workspace\n"
-        "print({'yaml', 'jsonschema', 'dotenv'} & sys.modules.keys())"
+        "print({'yaml', 'jsonschema', 'jsonschema_rs', 'dotenv'} & sys.modules.keys())"
     )
     assert run(loaded) == "set()\n"

@@ -1,0 +1,74 @@
+"""The lines for a user's crontab, as cron on Linux reads them (Debian's 3.0pl1, cronie)."""
+
+import shlex
+from pathlib import PurePath, PurePosixPath
+
+from haios_dag.errors import ScheduleError
+from haios_dag.schedule.job import DESCRIPTION, NAME, Job
+from haios_dag.schedule.slots import DAY, HOUR
+from haios_dag.workspace import OUTPUT
+
+FILE = f"{NAME}.cron"
+FILES = (FILE,)
+_BEGIN, _END = f"# BEGIN {NAME}", f"# END {NAME}"
+_LONGEST = 998  # bytes of a command that cron still reads
+
+
+def render(job: Job) -> dict[str, bytes]:
+    """Return the file; raise ScheduleError for a schedule that is no single line, or a long path.
+
+    A block of its own between two comments, and no variables: those would hold for all the lines
+    below, which are somebody else's. `flock` keeps beats from piling up even where Python hangs
+    before it takes the beat's own lock, and passes over a slot without an error; `timeout` ends a
+    beat that hangs. All output goes to a file, as nobody reads cron's mail.
+    """
+    folder = PurePosixPath(OUTPUT).parent
+    command = (
+        f"umask 077; cd {quoted(str(job.root))} && mkdir -p {folder} && "
+        f"exec flock -n -E 0 {folder}/cron.lock timeout -k 60 {job.time_limit}m "
+        f"{' '.join(map(quoted, job.argv))} >> {OUTPUT} 2>&1"
+    )
+    if (length := len(command.encode())) > _LONGEST:
+        raise ScheduleError(
+            f"cron reads commands of up to {_LONGEST} bytes and this one has {length:,}; move the"
+            " workspace to a shorter path"
+        )
+    lines = [_BEGIN, f"# {DESCRIPTION}", f"{_when(job)} {command}", _END]
+    return {FILE: "".join(line + "\n" for line in lines).encode()}
+
+
+def _when(job: Job) -> str:
+    """Return the five fields: lists, as cron runs what it takes for a wildcard by other rules.
+
+    cron knows no UTC, so that an interval has to come out the same in every zone of whole hours.
+    """
+    times = job.slots.times
+    hours = sorted({time // HOUR for time in times})
+    minutes = sorted({time % HOUR for time in times})
+    if not times or len(hours) * len(minutes) != len(times):
+        every = job.slots.schedule.every_minutes
+        raise ScheduleError(
+            f"cron cannot say every {every} minutes in one line: they are not the same minutes of"
+            " each of its hours; set schedule.every_minutes to a divisor or a multiple of 60 that"
+            " divides a day"
+        )
+    return f"{_field(minutes, HOUR)} {_field(hours, DAY // HOUR)} * * *"
+
+
+def _field(values: list[int], whole: int) -> str:
+    return "*" if len(values) == whole else ",".join(map(str, values))
+
+
+def quoted(word: str) -> str:
+    r"""Return a word for the shell as cron hands it on.
+
+    To cron a bare `%` ends the command and `\%` is a `%`; what `\\` is, its kinds disagree on. A
+    backslash stands in single quotes here, so it is followed by closing and opening them again.
+    """
+    return shlex.quote(word).replace("\\", "\\''").replace("%", "\\%")
+
+
+def by_hand(folder: PurePath) -> list[str]:
+    """Return the commands that put the block in the place of an earlier one, and show the table."""
+    others = f"crontab -l 2>/dev/null | sed '/^{_BEGIN}$/,/^{_END}$/d'"
+    return [f"({others}; cat {shlex.quote(str(folder / FILE))}) | crontab -", "crontab -l"]

@@ -1,0 +1,68 @@
+"""The property list of a macOS launch agent."""
+
+import plistlib
+import shlex
+from pathlib import PurePath
+from typing import Any
+
+from haios_dag.errors import ScheduleError
+from haios_dag.schedule.job import Job
+from haios_dag.schedule.slots import DAY, HOUR
+
+LABEL = "com.haios.heartbeat"
+FILE = f"{LABEL}.plist"
+FILES = (FILE,)
+_LIMITED = (
+    "import runpy, signal; signal.alarm({seconds});"
+    " runpy.run_module('doit', run_name='__main__', alter_sys=True)"
+)
+
+
+def render(job: Job) -> dict[str, bytes]:
+    """Return the file; raise ScheduleError for an interval that the clock on the wall cannot say.
+
+    A slot missed in sleep is made up for on waking, as calendar intervals are and StartInterval is
+    not; one missed while the computer was off, by RunAtLoad. launchd itself never runs two at once,
+    and has no time limit, so the process sets itself an alarm that ends even one that hangs.
+    """
+    limited = _LIMITED.format(seconds=job.time_limit * 60)
+    content: dict[str, Any] = {
+        "Label": LABEL,
+        "ProgramArguments": [job.argv[0], "-c", limited, *job.argv[3:]],
+        "WorkingDirectory": str(job.root),
+        "EnvironmentVariables": {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+        "StartCalendarInterval": _when(job),
+        "RunAtLoad": True,
+        "ProcessType": "Background",
+        "Umask": 0o077,
+        "StandardOutPath": str(job.output),
+        "StandardErrorPath": str(job.output),
+    }
+    return {FILE: plistlib.dumps(content, sort_keys=False)}
+
+
+def _when(job: Job) -> list[dict[str, int]]:
+    """Return the calendar intervals; without an hour, one holds in every hour.
+
+    launchd knows no UTC, so that an interval has to come out the same in every zone of whole hours.
+    """
+    every = job.slots.schedule.every_minutes
+    if not job.slots.local and HOUR % every:
+        raise ScheduleError(
+            f"launchd cannot say every {every} minutes: it goes by the clock on the wall, of which"
+            " the hours are not alike then; set schedule.every_minutes to a divisor of 60 or, above"
+            " 60, of 1440"
+        )
+    times = job.slots.times
+    minutes = sorted({time % HOUR for time in times})
+    if len(times) == len(minutes) * DAY // HOUR:
+        return [{"Minute": minute} for minute in minutes]
+    return [{"Hour": time // HOUR, "Minute": time % HOUR} for time in times]
+
+
+def by_hand(folder: PurePath) -> list[str]:
+    """Return the commands that copy the file to where launchd looks, and load it."""
+    return [
+        f"cp {shlex.quote(str(folder / FILE))} ~/Library/LaunchAgents/",
+        f"launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/{FILE}",
+    ]

@@ -1,0 +1,94 @@
+"""The service and the timer for a user's systemd (244 or newer)."""
+
+import shlex
+from pathlib import PurePath
+
+from haios_dag.errors import ScheduleError
+from haios_dag.schedule.job import DESCRIPTION, NAME, Job
+from haios_dag.schedule.slots import DAY, HOUR
+
+FILES = SERVICE, TIMER = f"{NAME}.service", f"{NAME}.timer"
+
+# What works without privileges and without namespaces, so that it holds in every user's manager.
+_HARDENING = """\
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+UMask=0077
+"""
+
+
+def render(job: Job) -> dict[str, bytes]:
+    """Return both files; raise ScheduleError for a schedule that is not the same every day."""
+    service = (
+        f"[Unit]\nDescription={DESCRIPTION}\n\n"
+        f"[Service]\nType=oneshot\n"
+        f"WorkingDirectory={_folder(str(job.root))}\n"
+        f"ExecStart=:{' '.join(map(quoted, _command(job.argv)))}\n"
+        f"TimeoutStartSec={job.time_limit}min\n"
+        f"{_HARDENING}"
+    )
+    timer = (
+        f"[Unit]\nDescription={DESCRIPTION}, on schedule\n\n"
+        f"[Timer]\n{''.join(f'OnCalendar={when}{chr(10)}' for when in calendar(job))}"
+        "Persistent=true\n\n"
+        "[Install]\nWantedBy=timers.target\n"
+    )
+    return {SERVICE: service.encode(), TIMER: timer.encode()}
+
+
+def _command(argv: list[str]) -> list[str]:
+    """Return the command line, in which (":") a dollar sign is no variable.
+
+    systemd starts no program with a quote or a backslash in its path; the shell does.
+    """
+    through_shell = ["/bin/sh", "-c", 'exec "$0" "$@"'] if set(argv[0]) & set("'\"\\") else []
+    return [*through_shell, *argv]
+
+
+def calendar(job: Job) -> list[str]:
+    """Return the calendar events; in UTC where it can be, as systemd leaves out repeated hours."""
+    if not (times := job.slots.times):
+        every = job.slots.schedule.every_minutes
+        raise ScheduleError(
+            f"systemd's calendar cannot say every {every} minutes: it does not divide a day; set"
+            " schedule.every_minutes to what does"
+        )
+    minutes_of = {
+        hour: tuple(time % HOUR for time in times if time // HOUR == hour)
+        for hour in dict.fromkeys(time // HOUR for time in times)
+    }
+    zone = "" if job.slots.local else " UTC"
+    return [
+        f"*-*-* {_field([h for h in minutes_of if minutes_of[h] == minutes], DAY // HOUR)}:"
+        f"{_field(minutes, HOUR)}:00{zone}"
+        for minutes in dict.fromkeys(minutes_of.values())
+    ]
+
+
+def _field(values: tuple[int, ...] | list[int], whole: int) -> str:
+    return "*" if len(values) == whole else ",".join(f"{value:02}" for value in values)
+
+
+def quoted(word: str) -> str:
+    """Return a word of a command line, quoted when it needs to be."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if set(word) & set(" \"'\\;") else escaped
+
+
+def _folder(path: str) -> str:
+    """Return a folder: unquoted, and its end kept from being taken for a blank or a line's end."""
+    end = "/" if path.endswith((" ", "\\")) else ""
+    return path.replace("%", "%%") + end
+
+
+def by_hand(folder: PurePath) -> list[str]:
+    """Return the commands that copy both files to where systemd looks, and start the timer."""
+    paths = " ".join(shlex.quote(str(folder / name)) for name in FILES)
+    return [
+        f"install -D -m 600 -t ~/.config/systemd/user {paths}",
+        f"systemctl --user daemon-reload && systemctl --user enable --now {TIMER}",
+    ]

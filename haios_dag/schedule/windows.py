@@ -1,0 +1,156 @@
+"""The task for the Windows Task Scheduler, its elements in the order in which Windows exports."""
+
+import codecs
+import re
+import subprocess
+from datetime import timedelta
+from pathlib import PurePath
+from xml.sax.saxutils import escape
+
+from haios_dag.errors import ScheduleError
+from haios_dag.schedule.job import DESCRIPTION, Job
+from haios_dag.schedule.slots import ANCHOR, HOUR
+from haios_dag.workspace import OUTPUT
+
+NAME = "HAIOS-Heartbeat"
+FILE = f"{NAME}.xml"
+FILES = (FILE,)
+_LONGEST = 260  # characters of a path
+_TRIGGERS = 48
+
+_TASK = """\
+<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>{description}</Description>
+    <URI>\\{name}</URI>
+  </RegistrationInfo>
+  <Triggers>
+{triggers}
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <AllowHardTerminate>true</AllowHardTerminate>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <RunOnlyIfNetworkAvailable>false</RunOnlyIfNetworkAvailable>
+    <AllowStartOnDemand>true</AllowStartOnDemand>
+    <Enabled>true</Enabled>
+    <Hidden>false</Hidden>
+    <RunOnlyIfIdle>false</RunOnlyIfIdle>
+    <WakeToRun>false</WakeToRun>
+    <ExecutionTimeLimit>{limit}</ExecutionTimeLimit>
+    <Priority>7</Priority>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{command}</Command>
+      <Arguments>{arguments}</Arguments>
+      <WorkingDirectory>{folder}</WorkingDirectory>
+    </Exec>
+  </Actions>
+</Task>
+"""
+
+_EVERY = """\
+    <TimeTrigger>
+      <Repetition>
+        <Interval>{every}</Interval>
+      </Repetition>
+      <StartBoundary>{start:%Y-%m-%dT%H:%M:%S}Z</StartBoundary>
+      <Enabled>true</Enabled>
+    </TimeTrigger>"""
+
+_DAILY = """\
+    <CalendarTrigger>
+      <StartBoundary>{start:%Y-%m-%dT%H:%M:%S}</StartBoundary>
+      <Enabled>true</Enabled>
+      <ScheduleByDay>
+        <DaysInterval>1</DaysInterval>
+      </ScheduleByDay>
+    </CalendarTrigger>"""
+
+
+def render(job: Job) -> dict[str, bytes]:
+    """Return the file; raise ScheduleError for a path or a schedule that it cannot hold.
+
+    A Python without a console opens no window, and has no output: doit writes its own to a file.
+    """
+    words = job.argv[1:]
+    arguments = subprocess.list2cmdline([*words[:-1], "-o", OUTPUT, words[-1]])
+    parts = {
+        "command": _path(_without_console(job.python)),
+        "arguments": _unexpanded(arguments),
+        "folder": _path(str(job.root)),
+    }
+    task = _TASK.format(
+        name=NAME,
+        description=DESCRIPTION,
+        triggers=_triggers(job),
+        limit=_duration(job.time_limit),
+        **{name: escape(text) for name, text in parts.items()},
+    )
+    data = task.replace("\n", "\r\n").encode("utf-16-le")
+    return {FILE: codecs.BOM_UTF16_LE + data}
+
+
+def _triggers(job: Job) -> str:
+    """Return the triggers: one that repeats without end, or one for each local time of the day.
+
+    A daily trigger that repeats within the day would stand still until its next day begins.
+    """
+    if not job.slots.local:
+        start = ANCHOR + timedelta(minutes=job.slots.offset)
+        return _EVERY.format(every=_duration(job.slots.schedule.every_minutes), start=start)
+    if (count := len(job.slots.times)) > _TRIGGERS:
+        raise ScheduleError(
+            f"the Windows Task Scheduler takes up to {_TRIGGERS} triggers, and a day has {count}"
+            " beats; set a longer schedule.every_minutes, or shorter schedule.hours"
+        )
+    starts = (ANCHOR + timedelta(minutes=time) for time in job.slots.times)
+    return "\n".join(_DAILY.format(start=start) for start in starts)
+
+
+def _duration(minutes: int) -> str:
+    hours, rest = divmod(minutes, HOUR)
+    return f"PT{minutes}M" if rest else f"PT{hours}H"
+
+
+def _without_console(python: PurePath) -> str:
+    """Return the interpreter that opens no window, which stands beside the other one."""
+    return str(python.with_name("pythonw.exe") if python.name == "python.exe" else python)
+
+
+def _path(text: str) -> str:
+    if len(text) > _LONGEST:
+        raise ScheduleError(
+            f"{text} has {len(text)} characters, and the Windows Task Scheduler takes up to"
+            f" {_LONGEST}; move it to a shorter path"
+        )
+    return _unexpanded(text)
+
+
+def _unexpanded(text: str) -> str:
+    """Return a text in which Windows will replace nothing; raise ScheduleError for another."""
+    if found := re.search(r"%[^%]+%|\$\(", text):
+        raise ScheduleError(
+            f"{text} has {found[0]}, in the place of which the Windows Task Scheduler may put a"
+            " value, and nothing keeps it from that; rename that folder"
+        )
+    return text
+
+
+def by_hand(folder: PurePath) -> list[str]:
+    """Return the commands that install what stands in a folder, and run it once."""
+    path = str(folder / FILE)
+    return [
+        subprocess.list2cmdline(["schtasks", "/create", "/f", "/tn", NAME, "/xml", path]),
+        f"schtasks /run /tn {NAME}",
+    ]

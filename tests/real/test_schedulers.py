@@ -1,0 +1,116 @@
+"""The entries in the hands of the real cron and the real systemd, in a workspace with a bad name.
+
+Each runs in a mount namespace of its own, in which the system's own tables and units are not seen.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from workspaces import ROOT, log
+
+sys.path.append(str(ROOT / "tests" / "schedule"))
+
+import jobs
+
+from haios_dag.schedule import cron, systemd
+
+pytestmark = pytest.mark.slow
+
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+SYSTEMD = Path("/lib/systemd/systemd")
+
+# The clock is set for cron alone, ten seconds before the hour; jobs get the real one.
+CRON = """
+mount -t tmpfs none /run && mount -t tmpfs none /etc/cron.d || exit 99
+mount -t tmpfs none /var/spool/cron/crontabs || exit 99
+crontab "$1" && crontab -l | cmp - "$1" || exit 98
+LD_PRELOAD="$2" FAKETIME='@2026-03-10 09:59:50' FAKETIME_DONT_RESET=1 cron -f &
+cron=$!
+for second in $(seq 60); do sleep 1; [ -s "$3" ] && break; done
+sleep 1; kill $cron; wait $cron; exit 0
+"""
+
+# A manager, the timer enabled with a stamp of three hours ago: it makes up for the missed beats.
+MANAGER = """
+mount -t tmpfs none /run || exit 99
+mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0
+export XDG_RUNTIME_DIR=/run/user/0 HOME="$1"
+/lib/systemd/systemd --user 2>/dev/null &
+manager=$!
+for tenth in $(seq 50); do systemctl --user list-units >/dev/null 2>&1 && break; sleep 0.1; done
+systemctl --user enable --now haios-heartbeat.timer 2>&1
+for second in $(seq 60); do
+    sleep 1; [ "$(systemctl --user show haios-heartbeat -p ActiveState --value)" = inactive ] &&
+    [ -s "$2" ] && break
+done
+systemctl --user show haios-heartbeat -p Result,WorkingDirectory,NRestarts
+systemctl --user show haios-heartbeat.timer -p UnitFileState,NextElapseUSecRealtime
+kill $manager; wait $manager; exit 0
+"""
+
+
+def in_a_namespace(script: str, *words: str | Path) -> str:
+    """Run a shell script where it may mount; skip where that is not allowed."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("only root, with unshare, may hide the system's own tables")
+    done = subprocess.run(
+        ["unshare", "--mount", "/bin/sh", "-c", script, "sh", *map(str, words)],
+        capture_output=True, text=True, check=False, timeout=180, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode == 99:
+        pytest.skip(f"no mounts here: {done.stderr}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def need(programs: Sequence[str]) -> None:
+    """Skip unless all programs are there."""
+    if missing := [name for name in programs if not shutil.which(name)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def test_cron_fires(tmp_path: Path) -> None:
+    """Debian's cron takes the unchanged lines, and beats the workspace on the hour."""
+    need(["cron", "crontab", "flock", "timeout"])
+    if FAKETIME is None:
+        pytest.skip("not installed: faketime")
+    root, python = jobs.hostile_workspace(tmp_path)
+    table = tmp_path / "table"
+    block = cron.render(jobs.posix(root, python))[cron.FILE]
+    table.write_bytes(b"MAILTO=nobody\n5 4 * * * true\n" + block)
+    in_a_namespace(CRON, table, FAKETIME, root / ".claude" / "haios-events.jsonl")
+    assert [event["outcome"] for event in log(root)] == ["ok"]
+    output = (root / ".haios" / "beat.log").read_text(encoding="utf-8")
+    assert f"beat {log(root)[0]['beat']}: ok" in output
+
+
+def test_systemd_makes_up_for_missed_beats_once(tmp_path: Path) -> None:
+    """A user's manager enables the timer, and beats once for the three hours that were missed."""
+    need(["systemctl", "systemd-analyze"])
+    if not SYSTEMD.exists():
+        pytest.skip("not installed: systemd")
+    root, python = jobs.hostile_workspace(tmp_path)
+    home = tmp_path / "home"
+    units = home / ".config" / "systemd" / "user"
+    units.mkdir(parents=True)
+    for name, data in systemd.render(jobs.posix(root, python)).items():
+        (units / name).write_bytes(data)
+    stamp = home / ".local" / "share" / "systemd" / "timers" / f"stamp-{systemd.TIMER}"
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
+    missed = stamp.stat().st_mtime - 3 * 3600
+    os.utime(stamp, (missed, missed))
+    said = in_a_namespace(MANAGER, home, root / ".claude" / "haios-events.jsonl")
+    hours = {event["started"][:13] for event in log(root)}  # two, should one end in between
+    assert len(log(root)) == len(hours)
+    assert log(root)[0]["outcome"] == "ok"
+    shown = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    assert shown["Result"] == "success"
+    assert shown["WorkingDirectory"] == str(root)
+    assert shown["UnitFileState"] == "enabled"
+    assert ":00:00" in shown["NextElapseUSecRealtime"]
