@@ -1,18 +1,16 @@
 """kill -9 at random moments of each step: nothing is torn, and the next beat finishes the work."""
 
-import json
 import os
-import random
-import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import workspaces
-from invariants import assert_invariants
-from workspaces import doit, grow, log
+from faulting import Fault, Next, chance, events
+from forks import BEAT, Forks
+from memory_checks import assert_invariants
+from workspaces import doit, grow
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,95 +18,81 @@ pytestmark = [
 ]
 
 STEPS = ("ingest", "embed", "synthesize", "bridge", "status", "event")
-KILLS = 20  # a step
+KILLS = 35  # a step
+
+# Another process of the beat's group, begun before the beat holds anything, kills the group.
+KILLED = f"""
+import time
+step, delay = sys.argv.pop(2), float(sys.argv.pop(2))
+reading, writing = os.pipe()
+if not os.fork():
+    os.close(writing)
+    if os.read(reading, 1):
+        time.sleep(delay)
+        os.killpg(0, 9)
+    os._exit(0)
+from doit.reporter import ConsoleReporter
+def begin(reporter, task, plain=ConsoleReporter.execute_task):
+    if task.name == step:
+        os.write(writing, b"!")
+    return plain(reporter, task)
+ConsoleReporter.execute_task = begin
+{BEAT}"""
 
 
-def run_until(root: Path, step: str, delay: float) -> bool:
-    """Beat, and kill the process group `delay` seconds into a step; tell whether it was alive."""
-    process = workspaces.start(root, env={"PYTHONUNBUFFERED": "1"})
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.split()[:2] == [".", step]:
-            time.sleep(delay)
-            break
-    alive = process.poll() is None
-    if alive:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    return alive
+def killed_in(forks: Forks, root: Path, step: str, delay: float) -> bool:
+    """Beat, with the process group killed `delay` seconds into a step; tell if it was in time."""
+    done = forks.run(KILLED, root, step, delay)
+    assert done.code in {0, -9}, done.out
+    return done.code == -9
 
 
-def check_events(root: Path) -> list[dict[str, object]]:
-    """Return the events; every line is whole, and no beat is recorded twice."""
-    events = log(root)
-    beats = [event["beat"] for event in events]
-    assert len(beats) == len(set(beats))
-    return events
-
-
-@pytest.fixture(scope="module")
-def seconds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    """How long each step of a first beat takes here; the event task ends the process."""
-    root = workspaces.make(tmp_path_factory.mktemp("clean") / "space")
-    grow(root, 0)
-    assert doit(root).returncode == 0
-    (event,) = log(root)
-    return {name: step["seconds"] for name, step in event["steps"].items()} | {"event": 0.02}
-
-
+@pytest.mark.fault("kill -9 of a beat at random moments of each step")
 @pytest.mark.parametrize("step", STEPS)
-def test_kill_during(step: str, seconds: dict[str, float], tmp_path: Path) -> None:
-    """Twenty kills at random moments of a step: each next beat completes what was cut off."""
-    seed = int(os.environ.get("HAIOS_TEST_SEED", random.SystemRandom().randrange(1 << 30)))
-    print(f"seed {seed}: HAIOS_TEST_SEED={seed} repeats this")
-    chance = random.Random(seed)  # noqa: S311 - no secret
+def test_kill_during(step: str, tmp_path: Path, forks: Forks, fault: Fault, beat: Next) -> None:
+    """Wherever in a step a beat is killed, the next one completes what was cut off."""
+    random = chance()
     root = workspaces.make(tmp_path / "space")
-    killed = 0
-    for turn in range(KILLS):
-        grow(root, turn, documents=120 if turn == 0 else 15)
-        fraction = seconds[step] if turn == 0 else seconds[step] / 4
-        killed += run_until(root, step, chance.uniform(0, fraction))
-        done = doit(root)
-        assert done.returncode == 0, done.stdout + done.stderr
-        connection = sqlite3.connect(root / "memory.db")
-        assert_invariants(connection)
-        backlog = connection.execute(
-            "SELECT count(*) FROM dag_items WHERE state = 'live' AND (model IS NULL"
-            " OR leader IS NULL OR bridged = 0)"
-        ).fetchone()
-        connection.close()
-        assert backlog == (0,)
-        events = check_events(root)
-        assert events[-1]["outcome"] in {"ok", "idle"}
-        for path in (root / ".claude").glob("haios-status*.json"):
-            json.loads(path.read_text(encoding="utf-8"))
-    interrupted = [event for event in check_events(root) if event["outcome"] == "interrupted"]
-    assert killed >= KILLS // 4
-    assert len(interrupted) <= killed
+    grow(root, 0, documents=20)
+    killed, turn, longest = 0, 0, 0.05  # seconds, found out
+    while killed < KILLS:
+        turn += 1
+        assert turn < 3 * KILLS
+        grow(root, turn, documents=2, checkpoints=turn % 5 == 0)
+        before = events(root)
+        in_time = killed_in(forks, root, step, random.uniform(0, longest))
+        killed += in_time
+        longest *= 1.1 if in_time else 0.7
+        fault.inject(in_time)
+        fault.next_beat(root, beat)
+        fault.keep(before, events(root))
+    outcomes = [event["outcome"] for event in events(root)]
+    assert outcomes.count("interrupted") <= killed
     reconcile(root)
 
 
 def reconcile(root: Path) -> None:
     """The events' counts add up to the rows in memory, killed beats included."""
+    assert_invariants(root / "memory.db", "*")
     connection = sqlite3.connect(root / "memory.db")
     products = connection.execute(
         "SELECT cluster_type = 'cross', count(*) FROM synthesis_clusters GROUP BY 1 ORDER BY 1"
     ).fetchall()
     connection.close()
-    events = log(root)
-    insights = sum(event["new_insights"] for event in events)
-    bridges = sum(event["new_bridges"] for event in events)
+    beats = events(root)
+    insights = sum(event["new_insights"] for event in beats)
+    bridges = sum(event["new_bridges"] for event in beats)
     assert dict(products) == {0: insights, 1: bridges}
 
 
-def test_killed_first_beat_makes_the_same_memory(tmp_path: Path) -> None:
+def test_killed_first_beat_makes_the_same_memory(tmp_path: Path, forks: Forks) -> None:
     """A first beat killed again and again ends in the clusters of one that was left alone."""
     memories = []
     for name, kills in (("alone", 0), ("killed", 6)):
         root = workspaces.make(tmp_path / name)
         grow(root, 1)
         for turn in range(kills):
-            run_until(root, ("ingest", "embed", "synthesize")[turn % 3], 0.05 * (turn + 1))
+            killed_in(forks, root, STEPS[turn % 3], 0.05 * (turn + 1))
         done = doit(root)
         assert done.returncode == 0, done.stdout + done.stderr
         memories.append(clusters(root))
