@@ -45,7 +45,8 @@ def evidence(workspace: Workspace) -> dict[str, set[int]]:
     """Return the statements under each heading; headings as a query in words."""
     found: dict[str, set[int]] = {}
     with Store.open(workspace.memory, write=False) as store:
-        for concept in store.bridgeable("concept"):
+        every = range(store.counts()["concepts"] + 1)
+        for concept in store.bridgeable("concept", every):
             for place in store.places("concept", concept):
                 if place.heading:
                     found.setdefault(place.heading.replace(" > ", " "), set()).add(concept)

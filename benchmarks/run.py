@@ -1,141 +1,104 @@
-"""What a beat costs, beside what it stands on: `python benchmarks/run.py [--json FILE]`.
+"""What a beat and its parts cost, beside what they stand on: `python benchmarks/run.py`.
 
-Each case runs our side and the other side in turns in one session and reports both medians and
-their ratio, because absolute times differ from machine to machine and from hour to hour.
+Every case runs our side and the others in turns, in one session on the same data, and reports
+medians and their ratio, because absolute times differ from machine to machine and from hour to
+hour. docs/benchmarks.md says what each case is.
 """
 
 import argparse
+import dataclasses
 import json
+import os
 import platform
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
+import beats
+import log
+import products
+import validate
+from measuring import Row
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-import workspaces  # the generated documents are the tests' own
-
-from haios_dag.embedding import space
-from haios_dag.synthesis.leaders import BLOCK, Leaders
-
-EMPTY = """DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ":memory:"}
-def task_heartbeat():
-    return {"actions": None}
-"""
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def compare(
-    case: str, ours: Callable[[], object], other: Callable[[], object], runs: int, unit: str
-) -> dict[str, object]:
-    """Run both in turns after one warm-up each; return medians in seconds and their ratio."""
-    ours()
-    other()
-    pairs = [(seconds(ours), seconds(other)) for _ in range(runs)]
-    return {
-        "case": case,
-        "ours": statistics.median(a for a, _ in pairs),
-        "other": statistics.median(b for _, b in pairs),
-        "ratio": statistics.median(a / b for a, b in pairs),
-        "other_is": unit,
-    }
+# What each case is run on: at full size, and at one that shows only that everything runs.
+_Case = Callable[[Path, Path, bool], Iterator[Row]]
+_K = 1_000
+CASES: dict[str, _Case] = {
+    "pairs": lambda folder, _, tiny: (
+        products.pairs(folder, 600, 60, 1) if tiny else products.pairs(folder, 60 * _K, 1_500, 5)
+    ),
+    "clusters": lambda _, __, tiny: (
+        products.clusters(600, 1) if tiny else products.clusters(60 * _K, 3)
+    ),
+    "new": lambda _, kept, tiny: (
+        beats.new_concepts(kept, (20,), (2,), 1)
+        if tiny
+        else beats.new_concepts(kept, (10 * _K, 100 * _K, _K * _K), (1, 100), 5)
+    ),
+    "documents": lambda folder, _, tiny: (
+        beats.documents(folder, (5,), 1)
+        if tiny
+        else beats.documents(folder, (_K, 10 * _K, 50 * _K), 7)
+    ),
+    "idle": lambda folder, _, tiny: beats.idle(folder, *((5, 1) if tiny else (100, 11))),
+    "append": lambda folder, _, tiny: log.append(folder, 1 if tiny else 31),
+    "log": lambda folder, _, tiny: log.read(folder, *((1, 1) if tiny else (_K, 9))),
+    "validate": lambda folder, _, tiny: validate.check(
+        folder, *((100, 1) if tiny else (100 * _K, 5))
+    ),
+    "embedding": lambda _, __, tiny: products.embedding(*((40, 1) if tiny else (5 * _K, 5))),
+}
 
 
-def beat(root: Path) -> None:
-    """Run one beat as a process."""
-    subprocess.run(
-        workspaces.command(root),
-        env=workspaces.environment(None),
-        check=True,
-        capture_output=True,
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the cases, print a table, and write JSON when asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here too")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=list(CASES),
+        metavar="CASE,...",
+        help=f"of {', '.join(CASES)}",
     )
-
-
-def idle_beat(folder: Path, documents: int) -> dict[str, object]:
-    """Compare a beat with nothing to do with a doit run that has nothing in it."""
-    root = workspaces.make(folder / f"idle-{documents}")
-    workspaces.grow(root, 1, documents, checkpoints=False)
-    beat(root)
-    empty = folder / "empty"
-    empty.mkdir(exist_ok=True)
-    (empty / "dodo.py").write_text(EMPTY, encoding="utf-8")
-    case = f"idle beat, {documents:,} documents"
-    return compare(case, lambda: beat(root), lambda: beat(empty), 9, "an empty doit run")
-
-
-def embedding() -> dict[str, object]:
-    """Compare the space with the bare model that it contains, on 5,000 statements."""
-    texts = [
-        f"The {a} of the {b} was kept by the {c} when number {i} of the locks was taken."
-        for i, (a, b, c) in enumerate(
-            zip(*(workspaces.WORDS[k:] + workspaces.WORDS[:k] for k in (0, 7, 13)), strict=True)
-        )
-        for _ in range(125)
-    ]
-    texts = [f"{text} {i}" for i, text in enumerate(texts)]
-    model = space._model()  # noqa: SLF001 - the other side of the comparison
-    row = compare(
-        f"embed {len(texts):,} statements",
-        lambda: space.embed(texts),
-        lambda: model.embed(texts, norm=True),
-        5,
-        "the bare WordLlama model",
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the memories of the case `new` here and use those that are there: the largest"
+        " takes minutes to make, and 5 GB",
     )
-    return row | {"per_second": len(texts) / float(str(row["ours"]))}
+    parser.add_argument(
+        "--tiny", action="store_true", help="sizes so small that they only show that it runs"
+    )
+    given = parser.parse_args(arguments)
+    if unknown := set(given.only) - set(CASES):
+        parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    rows: list[Row] = []
+    print(f"{'case':40} {'ours':>10} {'other':>10} {'ratio':>8}  beside; target; note")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for case in given.only:
+            for row in CASES[case](folder, given.keep or folder, given.tiny):
+                rows.append(row)
+                print(line(row), flush=True)
+    if given.json:
+        machine = {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+        }
+        results = {"machine": machine, "rows": [dataclasses.asdict(row) for row in rows]}
+        given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def clustering(count: int = 20_000) -> dict[str, object]:
-    """Compare leader clustering with the bare matrix product of every pair of the triangle."""
-    vectors = np.random.default_rng(1).standard_normal((count, 768), np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    def ours() -> None:
-        leaders = Leaders(space.DEFAULT.cluster)
-        for start in range(0, count, BLOCK):
-            block = vectors[start : start + BLOCK]
-            leaders.assign(list(range(start, start + len(block))), block)
-
-    def product() -> None:
-        for start in range(0, count, BLOCK):
-            for other in range(0, start + 1, BLOCK):
-                vectors[start : start + BLOCK] @ vectors[other : other + BLOCK].T
-
-    return compare(f"cluster {count:,}, none alike", ours, product, 3, "the matrix products alone")
-
-
-def main() -> None:
-    """Run every case, print a table, and write it as JSON when asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="write the results here too")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [
-            idle_beat(Path(folder), 100),
-            idle_beat(Path(folder), 1_000),
-            embedding(),
-            clustering(),
-        ]
-    print(f"{'case':32} {'ours':>9} {'other':>9} {'ratio':>6}  other is")
-    for row in rows:
-        times = f"{row['ours']:8.3f}s {row['other']:8.3f}s {row['ratio']:6.2f}"
-        rate = f" ({row['per_second']:,.0f} a second)" if "per_second" in row else ""
-        print(f"{row['case']:32} {times}  {row['other_is']}{rate}")
-    if arguments.json:
-        machine = {"python": platform.python_version(), "machine": platform.machine()}
-        text = json.dumps({"machine": machine, "cases": rows}, indent=2)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+def line(row: Row) -> str:
+    """Return a row of the table."""
+    other = "-" if row.other is None else f"{row.other:.3f} s"
+    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
+    verdict = {True: f"{row.target}: met", False: f"{row.target}: MISSED", None: ""}[row.met]
+    said = "; ".join(filter(None, [row.beside, verdict, row.note]))
+    return f"{row.case:40} {row.ours:8.3f} s {other:>10} {ratio:>8}  {said}"
 
 
 if __name__ == "__main__":
