@@ -9,6 +9,7 @@ This file only declares the graph; the package does the work. It is yours: a ste
 module with `run` (and `idle`, which says why there is nothing to do), and a place in the chain.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from doit import get_var
@@ -18,6 +19,8 @@ from haios_dag.beat import Beat, Task
 from haios_dag.embedding import embed
 from haios_dag.synthesis import bridge, synthesize
 
+beat = Beat(Path(__file__).resolve().parent, memory=get_var("memory"))
+
 DOIT_CONFIG = {
     "default_tasks": ["heartbeat"],
     "backend": "sqlite3",
@@ -25,9 +28,8 @@ DOIT_CONFIG = {
     "verbosity": 2,
     "sort": "definition",  # `doit list` in the order of the picture
     "minversion": "0.37.0",
+    "outfile": beat.output,
 }
-
-beat = Beat(Path(__file__).resolve().parent, memory=get_var("memory"))
 
 
 def task__begin() -> Task:
@@ -81,8 +83,20 @@ def task_events_stats() -> Task:
     return commands.show_events_stats(beat.workspace)
 
 
+def task_events_add() -> Task:
+    return commands.add_event(beat.workspace)
+
+
 def task_events_clear() -> Task:
     return commands.clear_events(beat.workspace)
+
+
+def task_validate() -> Task:
+    return commands.validate(beat.workspace)
+
+
+def task_schedule() -> Iterator[Task]:
+    return commands.schedule(beat.workspace)
 
 
 def task_synthesis_undo() -> Task:
@@ -91,3 +105,7 @@ def task_synthesis_undo() -> Task:
 
 def task_synthesis_explain() -> Task:
     return commands.explain_synthesis(beat.workspace)
+
+
+def task_doctor() -> Task:
+    return commands.doctor(beat.workspace)

@@ -1,4 +1,4 @@
-"""Write the generated parts of the pages in this folder: `python docs/generate.py`.
+"""Write the generated parts of the pages here, and the samples: `python docs/generate.py`.
 
 With `--check`, write nothing and fail when a part is not what it should be. A part stands between
 `<!-- generated: NAME -->` and `<!-- end -->`; what is between them comes from the program itself.
@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,9 +20,11 @@ sys.path.insert(0, str(ROOT))  # the checkout, whether it is installed or not
 
 from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as do the next
 
-from haios_dag import __main__, schema  # noqa: E402
+from haios_dag import __main__, config, schema  # noqa: E402
+from haios_dag.doctor import finding  # noqa: E402
 from haios_dag.embedding import space  # noqa: E402
-from haios_dag.memory import tables, words  # noqa: E402
+from haios_dag.memory import tables, totals, words  # noqa: E402
+from haios_dag.schedule import cron, job, launchd, systemd, windows  # noqa: E402
 
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TABLE = re.compile(
@@ -56,7 +58,7 @@ def _task_help() -> str:
 def _module_help() -> str:
     return "\n".join(
         _shown(" ".join(["python -m haios_dag", *words, "--help"]), _module(*words, "--help"))
-        for words in ([], ["init"])
+        for words in ([], ["init"], ["validate"])
     )
 
 
@@ -133,6 +135,27 @@ def _event() -> str:
     )
 
 
+def _event_types() -> str:
+    """Return the table of the types that have a schema, but for the heartbeat, and their keys."""
+    rows = []
+    for path in sorted((ROOT / "schemas").glob("event-*.schema.json")):
+        found = schema.load(path.name.removesuffix(".schema.json"))
+        if (kind := found["title"]) != "heartbeat":
+            keys = [
+                f"`{key}`" + ("" if key in found["required"] else " (may be absent)")
+                for key in found["properties"]
+                if key not in ("ts", "type")
+            ]
+            rows.append((f"`{kind}`", found["description"], ", ".join(keys)))
+    return _rows(("type", "what happened", "keys besides `ts` and `type`"), rows)
+
+
+def _line_of_validate(which: str) -> str:
+    """Return the table of the keys of a finding or of the numbers."""
+    found = schema.load("validate")
+    return _keys(found["$defs"][which], found)
+
+
 def _status() -> str:
     """Return the tables of the status's keys: who writes each, and the keys inside ours."""
     found = schema.load("status-slim")
@@ -184,7 +207,7 @@ def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
 def _bookkeeping() -> str:
     """Return the table of our tables in memory, and of the columns that are explained."""
     rows, explained = [], []
-    for comment, name, body in _TABLE.findall(tables.BOOKKEEPING + words.INDEX):
+    for comment, name, body in _TABLE.findall(tables.BOOKKEEPING + totals.TABLE + words.INDEX):
         holds, columns = _comment(comment)
         rows.append((f"`{name}`", holds, ", ".join(f"`{c}`" for c in _COLUMN.findall(body))))
         if columns:
@@ -229,6 +252,49 @@ def _space() -> str:
     )
 
 
+def _findings() -> str:
+    """Return the table of all that the doctor can find."""
+    rows = [
+        (f"`{check}`", level, f"`{name}`", re.sub(r"{\w+(:,)?}", "…", what), "yes" if fix else "")
+        for name, (check, level, what, _, fix) in finding.FINDINGS.items()
+    ]
+    return _rows(("check", "level", "name", "what it says", "`--fix`"), rows)
+
+
+# --- the entries for schedulers -------------------------------------------------------------------
+
+SAMPLES = ROOT / "scheduler" / "sample"
+
+
+def _sample(folder: PurePath, python: str) -> job.Job:
+    """Return the job of a workspace at a place that stands for the reader's own."""
+    schedule = config.load(ROOT / "no settings").schedule
+    return job.make(folder / python, folder, schedule, "host")
+
+
+def samples() -> dict[str, bytes]:
+    """Return the sample entries, each by its file's name."""
+    python = ".venv/bin/python"
+    linux = _sample(PurePosixPath("/home/ana/notes"), python)
+    return (
+        windows.render(_sample(PureWindowsPath(r"C:\Users\Ana\notes"), r".venv\Scripts\python.exe"))
+        | cron.render(linux)
+        | systemd.render(linux)
+        | launchd.render(_sample(PurePosixPath("/Users/ana/notes"), python))
+    )
+
+
+def _entries() -> str:
+    """Return every sample entry as a reader sees it."""
+    kinds = {".xml": "xml", ".plist": "xml", ".service": "ini", ".timer": "ini"}
+    parts = []
+    for name, data in samples().items():
+        text = data.decode("utf-16" if name == windows.FILE else "utf-8").replace("\r\n", "\n")
+        kind = kinds.get(Path(name).suffix, "text")
+        parts.append(f"`scheduler/sample/{name}`:\n\n```{kind}\n{text}```\n")
+    return "\n".join(parts)
+
+
 # --- Markdown ------------------------------------------------------------------------------------
 
 
@@ -251,9 +317,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "module-help": _module_help,
     "settings": _settings,
     "event": _event,
+    "event-types": _event_types,
+    "finding": lambda: _line_of_validate("finding"),
+    "numbers": lambda: _line_of_validate("numbers"),
     "status": _status,
     "bookkeeping": _bookkeeping,
     "space": _space,
+    "findings": _findings,
+    "entries": _entries,
 }
 
 
@@ -262,12 +333,20 @@ def render(page: str) -> str:
     return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}{part[3]}", page)
 
 
-def stale(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Return each page in a folder that is not up to date, with what it should be."""
+def stale(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Return each page in a folder that is not up to date, with what it should be.
+
+    With this folder's own pages come the samples.
+    """
     for path in sorted(folder.glob("*.md")):
         page = path.read_text(encoding="utf-8")
         if (wanted := render(page)) != page:
-            yield path, wanted
+            yield path, wanted.encode()
+    if folder == Path(__file__).parent:
+        for name, data in samples().items():
+            path = SAMPLES / name
+            if not path.is_file() or path.read_bytes() != data:
+                yield path, data
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -281,7 +360,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.check:
             print(f"{path} is not up to date; run: python docs/generate.py", file=sys.stderr)
         else:
-            path.write_text(wanted, encoding="utf-8", newline="\n")
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(wanted)
             print(f"{path} written")
     return 1 if given.check and found else 0
 

@@ -1,4 +1,4 @@
-"""`python -m haios_dag`: what is needed before there is a `dodo.py` to run."""
+"""`python -m haios_dag`: what is needed where there is no `dodo.py` to run."""
 
 import argparse
 import shlex
@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haios_dag import __version__, init
-from haios_dag.errors import HaiosError
+from haios_dag import __version__, init, validate
+from haios_dag.errors import HaiosError, OutputError
 from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import Workspace
 
@@ -16,6 +16,12 @@ _INIT = (
     "Write dodo.py, a commented haios.toml, the folders for documents and traces, and the"
     " .gitignore lines of run-time files into DIR, which is made when it does not exist."
     " Nothing that is there is overwritten, so it is safe to repeat."
+)
+
+_VALIDATE = (
+    "Check each FILE by its name: haios.toml, haios-status.json, haios-status-slim.json,"
+    " *.schema.json, traces/*.jsonl and, as event logs, all other *.jsonl. A folder is checked as"
+    " a workspace; without FILE, this one."
 )
 
 
@@ -28,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
+        if given.command == "validate":
+            validate.show(Path(), given.files or ["."], json=given.json)
+            return 0
         return _init(given.folder)
+    except OutputError:
+        return 1
     except HaiosError as error:
         print(printable(f"haios_dag: {error}"), file=sys.stderr)
         return 1
@@ -51,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
         " what to do; 2 wrong usage",
     )
     folder.add_argument("folder", metavar="DIR", type=Path, help="the folder, such as . or notes")
+    files = commands.add_parser(
+        "validate",
+        help="check files, or a workspace, against their schemas",
+        description=_VALIDATE,
+        epilog="exit codes: 0 valid, perhaps with warnings; 1 something is not, or cannot be read;"
+        " 2 wrong usage",
+    )
+    files.add_argument("--json", action="store_true", help="as JSON lines")
+    files.add_argument("files", metavar="FILE", nargs="*", help="a file, or a workspace's folder")
     return parser
 
 

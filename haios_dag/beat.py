@@ -9,22 +9,24 @@ Run by hand (`doit synthesize`), a step that fails is an ordinary failure.
 import json
 import os
 import platform
+import re
 import secrets
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TextIO
 
 from doit.exceptions import TaskError, TaskFailed
 
 from haios_dag import __version__, clock, events, files, pulse, status
 from haios_dag.counts import Counts
 from haios_dag.errors import EventError, HaiosError, LockedError, MemoryUnavailableError
-from haios_dag.text import printable, tolerate_any_console
+from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import Workspace
 
 Outcome = dict[str, Any]
@@ -33,6 +35,8 @@ Task = dict[str, Any]
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
             if hasattr(signal, name)]  # fmt: skip
 
+_OUTPUT_AT = 1_000_000  # bytes; there are two such files at most
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # of a beat
 
 _DRY_RUN = {
     "name": "dry_run",
@@ -92,6 +96,11 @@ class Beat:
         self._dry = any(len(w) > 2 and "--dry-run".startswith(w) for w in sys.argv[1:])  # noqa: PLR2004
         self.started = clock.now()
         self._clock = time.perf_counter()
+
+    @property
+    def output(self) -> TextIO:
+        """Where doit is to write, which looks for that before there may be anything to write to."""
+        return sys.stdout
 
     # --- tasks ---------------------------------------------------------------------------------
 
@@ -157,7 +166,7 @@ class Beat:
             except LockedError:
                 return TaskFailed(self._busy())
             except OSError as error:
-                return TaskFailed(f"{self.workspace.beat_lock}: {error.strerror}")
+                return TaskFailed(f"{self._unlockable(error)}; nothing was done")
             error_text = self.steps[name].get("error")
             return TaskFailed(error_text, report=False) if error_text else None
 
@@ -170,7 +179,7 @@ class Beat:
             try:
                 plan(self.workspace)
             except HaiosError as error:
-                return TaskFailed(str(error))
+                return TaskFailed(printable(str(error)))
             return None
 
         return action
@@ -185,7 +194,7 @@ class Beat:
         except HaiosError as error:
             outcome = {"outcome": "failed", "error": str(error)}
         except Exception as error:  # noqa: BLE001 - a bug in a step must not hide the beat
-            traceback.print_exc()
+            say(map(printable, traceback.format_exc().splitlines()), sys.stderr)
             outcome = {"outcome": "failed", "error": f"{type(error).__name__}: {error}"}
         finally:
             seconds = round(time.perf_counter() - begun, 3)
@@ -197,18 +206,20 @@ class Beat:
     def _begin(self) -> TaskFailed | TaskError | None:
         if self._dry:
             return TaskFailed(_ALONE)
-        lock = self.workspace.beat_lock
         try:
-            held = files.lock(lock, wait=False)
+            held = files.lock(self.workspace.beat_lock, wait=False)
         except LockedError:
             return TaskFailed(self._busy())
         except OSError as error:
-            return TaskError(f"{lock} cannot be opened: {error.strerror}; no beat was begun")
+            return TaskError(f"{self._unlockable(error)}; no beat was begun")
         self._held = held
         for number in _SIGNALS:
             signal.signal(number, self._stop)
         self.started, self._clock = clock.now(), time.perf_counter()
         try:
+            files.set_aside(self.workspace.output, _OUTPUT_AT)
+            for path in (self.workspace.status, self.workspace.status_slim):
+                files.remove_leftovers(path)  # also of a step by hand, which leaves no marker
             self._record_unended(held.read())
             self.id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
             marker = {
@@ -220,7 +231,12 @@ class Beat:
             _rewrite(held, json.dumps(marker).encode())
         except (EventError, OSError) as error:
             self._recorded = True  # there is nothing to record: no beat was begun
-            return TaskError(f"{error}; no beat was begun")
+            said = (
+                f"{error.filename or self.workspace.beat_lock}: {error.strerror}"
+                if isinstance(error, OSError)
+                else error
+            )
+            return TaskError(printable(f"{said}; no beat was begun"))
         return None
 
     def _stop(self, number: int, _: FrameType | None) -> None:
@@ -230,12 +246,17 @@ class Beat:
             signal.signal(other, signal.SIG_IGN)
         sys.exit(128 + number)
 
+    def _unlockable(self, error: OSError) -> str:
+        """Say why the lock cannot be used."""
+        lock = self.workspace.beat_lock
+        return printable(f"{lock} cannot be opened: {error.strerror}; correct that")
+
     def _busy(self) -> str:
         """Say who holds the lock."""
         try:
             holder = json.loads(self.workspace.beat_lock.read_bytes())
             who = f"pid {holder['pid']} on {holder['host']} since {holder['started']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             who = "a step run by hand, or a beat that is just starting or ending"
         return f"another beat is running ({printable(who)}); this one did nothing"
 
@@ -245,11 +266,10 @@ class Beat:
             return
         try:
             lost = json.loads(marker)
-            beat, started = str(lost["beat"]), str(lost["started"])
-        except (ValueError, KeyError, TypeError):
+            beat = _ID.fullmatch(lost["beat"])[0]  # type: ignore[index]
+            started = clock.iso(datetime.fromisoformat(lost["started"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return  # cut off while it was written: that beat had not begun any work
-        for path in (self.workspace.status, self.workspace.status_slim):
-            files.remove_leftovers(path)
         if events.has_beat(self.workspace, beat):
             return
         insights, bridges = pulse.written_by(self.workspace, beat)
@@ -269,7 +289,7 @@ class Beat:
         try:
             self._record(self._outcome())
         except EventError as error:
-            return TaskError(str(error))
+            return TaskError(printable(str(error)))
         return None
 
     def _end(self) -> None:

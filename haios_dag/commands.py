@@ -1,20 +1,28 @@
 """Tasks that are commands: they look at what the beats left, and have no place in the graph."""
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from doit import doit_cmd
-from doit.exceptions import TaskFailed
+from doit.exceptions import TaskError, TaskFailed
 
 from haios_dag import events
 from haios_dag import recall as recalling
-from haios_dag.errors import HaiosError
+from haios_dag.errors import EventError, HaiosError, RefusedError, ScheduleError
+from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
 
 Task = dict[str, Any]
 
 _STREAMED = {"capture": False}  # a long log goes straight to its reader, not into memory first
+_SCHEDULERS = {
+    "windows": "HAIOS-Heartbeat.xml, for the Windows Task Scheduler",
+    "cron": "haios-heartbeat.cron, for a crontab",
+    "systemd": "haios-heartbeat.service and .timer, for systemd --user",
+    "launchd": "com.haios.heartbeat.plist, for launchd on macOS",
+}
 _JSON = {
     "name": "json",
     "long": "json",
@@ -24,16 +32,17 @@ _JSON = {
 }
 
 
-def _said(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
+def _said(
+    action: Callable[..., TaskError | None],
+) -> Callable[..., TaskFailed | TaskError | None]:
     """Return an action whose HaiosError is one sentence and exit code 1, not a traceback."""
 
     @functools.wraps(action)  # doit passes what the signature names
-    def said(**given: object) -> TaskFailed | None:
+    def said(**given: object) -> TaskFailed | TaskError | None:
         try:
-            action(**given)
+            return action(**given)
         except HaiosError as error:
-            return TaskFailed(str(error))
-        return None
+            return TaskFailed(printable(str(error)))
 
     return said
 
@@ -76,8 +85,8 @@ def show_events(workspace: Workspace) -> Task:
     """`doit events`: the last events."""
 
     @_said
-    def show(count: int, json: bool) -> None:
-        events.show(workspace, count, json=json)
+    def show(count: int, kind: str, json: bool) -> None:
+        events.show(workspace, count, kind or None, json=json)
 
     number = {
         "name": "count",
@@ -87,8 +96,15 @@ def show_events(workspace: Workspace) -> Task:
         "default": 20,
         "help": "how many",
     }
-    doc = "show the last events: doit events [-n 20] [--json]"
-    return {"actions": [show], "params": [number, _JSON], "io": _STREAMED, "doc": doc}
+    kind = {
+        "name": "kind",
+        "long": "type",
+        "type": str,
+        "default": "",
+        "help": "only events of this type",
+    }
+    doc = "show the last events: doit events [-n 20] [--type TYPE] [--json]"
+    return {"actions": [show], "params": [number, kind, _JSON], "io": _STREAMED, "doc": doc}
 
 
 def show_events_since(workspace: Workspace) -> Task:
@@ -116,8 +132,39 @@ def show_events_stats(workspace: Workspace) -> Task:
     def stats() -> None:
         events.stats(workspace)
 
-    doc = "count the events by type and outcome"
+    doc = "count the events by type, day and outcome"
     return {"basename": "events-stats", "actions": [stats], "doc": doc}
+
+
+def add_event(workspace: Workspace) -> Task:
+    """`doit events-add`: append an event of another program."""
+
+    @_said
+    def add(kind: str, data: str) -> TaskError | None:
+        try:
+            events.add(workspace, kind or None, data or None)
+        except RefusedError:
+            raise
+        except EventError as error:
+            return TaskError(printable(str(error)))
+        return None
+
+    kind = {
+        "name": "kind",
+        "long": "type",
+        "type": str,
+        "default": "",
+        "help": "the event's type, unless the data has it",
+    }
+    data = {
+        "name": "data",
+        "long": "data",
+        "type": str,
+        "default": "",
+        "help": "the event's other keys as a JSON object; absent or -: from standard input",
+    }
+    doc = "append a validated event: doit events-add --type=TYPE [--data=JSON]"
+    return {"basename": "events-add", "actions": [add], "params": [kind, data], "doc": doc}
 
 
 def clear_events(workspace: Workspace) -> Task:
@@ -129,6 +176,75 @@ def clear_events(workspace: Workspace) -> Task:
 
     doc = "archive the event log and begin a new one"
     return {"basename": "events-clear", "actions": [clear], "doc": doc}
+
+
+def validate(workspace: Workspace) -> Task:
+    """`doit validate`: everything that has a schema against its schema."""
+
+    @_said
+    def check(files: list[str], json: bool) -> None:
+        from haios_dag import validate as validating  # noqa: PLC0415 - only where used
+
+        validating.show(workspace.root, files, json=json)
+
+    doc = "check events, status, settings, traces and schemas: doit validate [--json] [FILES]"
+    return {
+        "actions": [check],
+        "params": [_JSON],
+        "pos_arg": "files",
+        "io": _STREAMED,
+        "doc": doc,
+    }
+
+
+def schedule(workspace: Workspace) -> Iterator[Task]:
+    """`doit schedule`: the entries that make a scheduler beat, each a subtask."""
+    doc = "write the entries that make a scheduler beat, into scheduler/"
+    yield {"name": None, "doc": doc}
+    for name, what in _SCHEDULERS.items():
+        yield {
+            "name": name,
+            "doc": f"only {what}",
+            "actions": [_write_schedule(workspace, name)],
+            "uptodate": [_is_scheduled(workspace, name)],
+        }
+
+
+def _write_schedule(
+    workspace: Workspace, name: str
+) -> Callable[..., TaskFailed | TaskError | None]:
+    """Return an action that writes the entry of one scheduler.
+
+    One that cannot be told this schedule fails when it was asked for by name. Among all, the reason
+    is said and the others are written.
+    """
+
+    @_said
+    def write() -> None:
+        from haios_dag.schedule import write as schedules  # noqa: PLC0415 - only where used
+
+        try:
+            say(f"   {printable(line)}" for line in schedules.write(workspace, name))
+        except ScheduleError as error:
+            if f"schedule:{name}" in sys.argv:
+                raise
+            say([f"   not written: {printable(str(error))}"])
+
+    return write
+
+
+def _is_scheduled(workspace: Workspace, name: str) -> Callable[[], bool]:
+    """Return an up-to-date check. It never raises: what it cannot tell, writing will."""
+
+    def uptodate() -> bool:
+        from haios_dag.schedule import write as schedules  # noqa: PLC0415 - only where used
+
+        try:
+            return schedules.current(workspace, name)
+        except (HaiosError, OSError):
+            return False
+
+    return uptodate
 
 
 def undo_synthesis(workspace: Workspace) -> Task:
@@ -161,3 +277,28 @@ def explain_synthesis(workspace: Workspace) -> Task:
         "io": _STREAMED,
         "doc": doc,
     }
+
+
+def doctor(workspace: Workspace) -> Task:
+    """`doit doctor`: whether everything is as it should be."""
+
+    def examine(fix: bool, json: bool) -> TaskFailed | TaskError | None:
+        from haios_dag import doctor  # noqa: PLC0415 - only where used
+
+        try:
+            code = doctor.show(workspace, fix=fix, json=json)
+        except HaiosError as error:
+            return TaskFailed(printable(str(error)))
+        if code == 1:
+            return TaskFailed("something is wrong", report=False)
+        return TaskError("something is unknown", report=False) if code else None
+
+    repair = {
+        "name": "fix",
+        "long": "fix",
+        "type": bool,
+        "default": False,
+        "help": "repair what is safe to repair, after a backup of the memory, then check again",
+    }
+    doc = "check the installation and the memory, say what to do: doit doctor [--fix] [--json]"
+    return {"actions": [examine], "params": [repair, _JSON], "io": _STREAMED, "doc": doc}

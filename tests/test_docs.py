@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 import workspaces
@@ -13,6 +13,7 @@ from workspaces import ROOT
 
 from haios_dag import schema, statements
 from haios_dag.events import lines
+from haios_dag.schedule import write
 from haios_dag.synthesis import extract
 
 DOIT_COMMANDS = {"help", "info", "list", "run"}
@@ -189,12 +190,23 @@ def doit_task(words: list[str]) -> str | None:
 def test_commands_exist(path: Path) -> None:
     """Every task and subcommand that a page shows can be run."""
     tasks = set(generate.task_names())
+    subtasks = {f"schedule:{name}" for name in write.RENDERERS}
     for line in shell_lines(path.read_text(encoding="utf-8")):
         if found := re.search(r"(?:^|[/\\]|-m )doit (\S.*)$", line):
             task = doit_task(found[1].split())
-            assert task is None or task in tasks | DOIT_COMMANDS, line
+            assert task is None or task in tasks | DOIT_COMMANDS | subtasks, line
         if found := re.search(r"python -m haios_dag (\w+)", line):
-            assert found[1] == "init", line
+            assert found[1] in {"init", "validate"}, line
+
+
+def test_the_commands_to_install_are_those_that_are_printed() -> None:
+    """The page of scheduling shows what `doit schedule` says, with a short path."""
+    shown = set(
+        "".join(blocks(page("scheduling"), "sh") + blocks(page("scheduling"), "bat")).splitlines()
+    )
+    for name, one in write.RENDERERS.items():
+        folder = (PureWindowsPath if name == "windows" else PurePosixPath)("scheduler")
+        assert set(one.by_hand(folder)) <= shown
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -207,3 +219,20 @@ def test_settings_and_files_exist(path: Path) -> None:
             assert found[2] is None or found[2] in sections[found[1]]["properties"], span
         if re.match(r"(?:haios_dag|schemas|docs|tests)/", span) and "*" not in span:
             assert (ROOT / span).exists(), span
+
+
+def test_every_fault_is_named() -> None:
+    """The page of reliability has a row for each fault of the suite and no other; none lost any."""
+    sources = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "faults").glob("*.py")
+    ]
+    faults = {name for text in sources for name in re.findall(r'mark\.fault\("([^"]+)"\)', text)}
+    rows = table(
+        page("reliability"), "fault", "injected", "acknowledged before, and lost", "the next beat"
+    )
+    assert {row[0] for row in rows} == faults
+    assert len(faults) >= 15
+    for _, injected, lost, next_beat in rows:
+        assert int(injected.replace(",", "")) > 0
+        assert lost.endswith(", 0")
+        assert next_beat

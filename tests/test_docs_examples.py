@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,21 +21,6 @@ from haios_dag import config, events, files, schema, traces
 from haios_dag.embedding import space
 from haios_dag.events import dates
 from haios_dag.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def beaten(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after its first beat; nothing here changes it."""
-    root = workspaces.make(tmp_path_factory.mktemp("docs") / "space")
-    done = doit(root)
-    assert done.returncode == 0, done.stderr
-    return root
-
-
-@pytest.fixture
-def copy(beaten: Path, tmp_path: Path) -> Path:
-    """A copy of a workspace after its first beat."""
-    return Path(shutil.copytree(beaten, tmp_path / "space"))
 
 
 def test_every_table_of_ours_is_named(beaten: Path) -> None:

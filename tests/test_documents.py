@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REAL_WORKSPACE
+import workspaces
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -242,7 +242,7 @@ def test_real_documents() -> None:
     """Of a tenth of HAIOS's documents every one is read, and every statement is on its line."""
     found: list[tuple[str, Statement]] = []
     typed: list[Document] = []
-    for path in sorted((REAL_WORKSPACE / "docs").rglob("*.md"))[::10]:
+    for path in sorted((workspaces.REAL / "docs").rglob("*.md"))[::10]:
         document = parse(path.read_bytes())
         typed.append(document)
         lines = path.read_text(encoding="utf-8").split("\n")

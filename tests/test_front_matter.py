@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from conftest import REAL_WORKSPACE
+import workspaces
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -96,7 +96,8 @@ def _laughs() -> str:
         ("title: {{TITLE}}", "line 3: front matter is not YAML: found unhashable key"),
         ("a: 1\n? [a]\n: b", "line 4: front matter is not YAML: found unhashable key"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
-        ("a: " + "[" * 30_000, "nested more than 20 levels"),
+        # libyaml has a limit of its own since PyYAML 6.0.4, and reads ahead in one line.
+        ("a: " + "[" * 30_000, " nest"),
         ("a:\n" + "- " * 30_000, "nested more than 20 levels"),
         (_laughs(), "more than 10000 values"),
         ("a: &a [*a]", "more than 10000 values"),
@@ -153,7 +154,7 @@ def test_real_workspace() -> None:
 
     The two that differ from a reader of the first line alone have comments before the block.
     """
-    documents = sorted((REAL_WORKSPACE / "docs").rglob("*.md"))
+    documents = sorted((workspaces.REAL / "docs").rglob("*.md"))
     found = {path: split(path.read_text(encoding="utf-8")) for path in documents}
     problems = [path for path in documents if found[path].problem]
     fields = [path for path in documents if found[path].fields]

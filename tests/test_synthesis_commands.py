@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import workspaces
 from memory_checks import Foreign, content_hash
-from workspaces import doit
+from workspaces import doit, log
 
 
 @pytest.fixture
@@ -105,6 +105,9 @@ def test_explain_then_undo(root: Path) -> None:
         f"made: {insights:.0f} insights, 0 revisions, {bridges:.0f} bridges;"
         f" {concepts:.0f} concepts and {traces:.0f} traces wait again"
     ) in done.stdout
+    with Foreign(memory) as foreign:
+        assert foreign.rows("SELECT beat FROM dag_undone") == [(log(root)[-1]["beat"],)]
+        foreign.rows("DELETE FROM dag_undone")
     assert content_hash(memory) == before
     done = doit(root, "synthesis-undo")
     assert done.returncode == 1

@@ -74,7 +74,7 @@ def _memory(facts: Facts, _: Found) -> dict[str, Any]:
     path = facts.workspace.memory
     root = facts.workspace.root
     shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    if path.exists():
+    if facts.workspace.has_memory():
         return {"present": True, "reason": f"the memory database {shown} could not be read"}
     return {"present": False, "reason": f"there is no memory database at {shown}"}
 
