@@ -1,0 +1,26 @@
+"""Tasks that are commands: they look at what the beats left, and have no place in the graph."""
+
+from haios_dag.commands.health import doctor, validate
+from haios_dag.commands.log import (
+    add_event,
+    clear_events,
+    show_events,
+    show_events_since,
+    show_events_stats,
+)
+from haios_dag.commands.memory import explain_synthesis, recall, undo_synthesis
+from haios_dag.commands.schedule import schedule
+
+__all__ = [
+    "add_event",
+    "clear_events",
+    "doctor",
+    "explain_synthesis",
+    "recall",
+    "schedule",
+    "show_events",
+    "show_events_since",
+    "show_events_stats",
+    "undo_synthesis",
+    "validate",
+]
