@@ -125,7 +125,7 @@ def test_another_user(
     """Whatever part of a workspace may not be used, it is named."""
     learn(copy)
     before = events(copy)
-    with reachable(copy.parent):
+    with reachable(copy.parent), reachable(workspaces.ROOT):
         for name in theirs:
             for path in (copy / name, *(copy / name).iterdir()):
                 os.chown(path, 65534, 65534)
