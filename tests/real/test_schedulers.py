@@ -81,7 +81,7 @@ def test_cron_fires(tmp_path: Path) -> None:
         pytest.skip("not installed: faketime")
     root, python = jobs.hostile_workspace(tmp_path)
     table = tmp_path / "table"
-    block = cron.render(jobs.posix(root, python))[cron.FILE]
+    block = cron.render(jobs.posix(root, python))[jobs.CRON]
     table.write_bytes(b"MAILTO=nobody\n5 4 * * * true\n" + block)
     in_a_namespace(CRON, table, FAKETIME, root / ".claude" / "haios-events.jsonl")
     assert [event["outcome"] for event in log(root)] == ["ok"]
@@ -100,7 +100,7 @@ def test_systemd_makes_up_for_missed_beats_once(tmp_path: Path) -> None:
     units.mkdir(parents=True)
     for name, data in systemd.render(jobs.posix(root, python)).items():
         (units / name).write_bytes(data)
-    stamp = home / ".local" / "share" / "systemd" / "timers" / f"stamp-{systemd.TIMER}"
+    stamp = home / ".local" / "share" / "systemd" / "timers" / f"stamp-{jobs.TIMER}"
     stamp.parent.mkdir(parents=True)
     stamp.touch()
     missed = stamp.stat().st_mtime - 3 * 3600
