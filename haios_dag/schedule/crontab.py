@@ -82,14 +82,23 @@ def _step(job: Job, block: bytes) -> Step:
 
 def _write(job: Job, block: bytes) -> None:
     """Change the table as it is at this moment."""
-    if new := _changed(_table(), job, block):
+    new = _changed(_table(), job, block)
+    if new:
         ask("crontab", "-", given=new)
     else:
         ask("crontab", "-r")
+    if _table() != new:
+        raise ScheduleError("crontab has taken it, and shows something else; look at: crontab -l")
 
 
 def _changed(table: bytes, job: Job, block: bytes) -> bytes:
     before, _, after = _parted(table, job)
+    if b"\\r" in before + after:
+        raise ScheduleError(
+            "the crontab has a carriage return, or \\r: crontab -l prints both alike, so the other"
+            " lines could not be put back as they are; correct that with crontab -e, or put the"
+            " block in yourself (doit schedule:cron writes it)"
+        )
     return before + block + after
 
 

@@ -13,10 +13,9 @@ from haios_dag.schedule.program import UnansweredError, ask
 RUNS = Path("/run/systemd/system")  # sd_booted(3)
 _LINGERING = Path("/var/lib/systemd/linger")
 _TIMER = (
-    "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "LastTriggerUSec",
-    "NeedDaemonReload", "DropInPaths",
+    "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "NeedDaemonReload", "DropInPaths",
 )  # fmt: skip
-_SERVICE = "Result", "ExecMainStatus", "NeedDaemonReload", "DropInPaths"
+_SERVICE = "Result", "ExecMainStatus", "ExecMainStartTimestamp", "NeedDaemonReload", "DropInPaths"
 
 
 def state(job: Job) -> State:
@@ -24,6 +23,8 @@ def state(job: Job) -> State:
     service, timer = systemd.files(job)
     entry = {name: path.read_bytes() for name in (service, timer)
              if (path := _folder() / name).is_file()}  # fmt: skip
+    if not entry:
+        return State({})
     of_timer, of_service = _shown(timer, _TIMER), _shown(service, _SERVICE)
     off = [
         said
@@ -40,14 +41,14 @@ def state(job: Job) -> State:
         drift.append(f"other files change it: {drop_ins}")
     if not job.logged_on_only and not _lingers():
         drift.append("lingering is off, so it ends with the session")
-    ran = bool(of_timer["LastTriggerUSec"])
+    last = of_service["ExecMainStartTimestamp"]
     return State(
         entry,
-        off=" and ".join(off) if entry else "",
+        off=" and ".join(off),
         next=_instant(of_timer["NextElapseUSecRealtime"]),
-        last=_instant(of_timer["LastTriggerUSec"]),
-        result=f"{of_service['Result']}, exit code {of_service['ExecMainStatus']}" if ran else "",
-        drift=tuple(drift) if entry else (),
+        last=_instant(last),
+        result=f"{of_service['Result']}, exit code {of_service['ExecMainStatus']}" if last else "",
+        drift=tuple(drift),
     )
 
 

@@ -4,12 +4,14 @@ Each runs in a mount namespace of its own, in which the system's own tables and 
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pages
 import pytest
 from workspaces import ROOT, log
 
@@ -114,3 +116,128 @@ def test_systemd_makes_up_for_missed_beats_once(tmp_path: Path) -> None:
     assert shown["WorkingDirectory"] == str(root)
     assert shown["UnitFileState"] == "enabled"
     assert ":00:00" in shown["NextElapseUSecRealtime"]
+
+
+# What an operator does, with a table of their own, under the real crontab and a real cron.
+MANAGED_CRON = """
+mount -t tmpfs none /run && mount -t tmpfs none /etc/cron.d || exit 99
+mount -t tmpfs none /var/spool/cron/crontabs || exit 99
+cron -f & cron=$!
+trap 'kill $cron' EXIT
+crontab "$1" && crontab -l | cmp - "$1" || exit 98
+for second in $(seq 30); do [ -s /run/crond.pid ] && break; sleep 0.1; done
+say() { echo "== $*"; shift; "$PYTHON" -m doit -f "$GRAPH" "$@" 2>&1; echo "exit $?"; }
+say before schedule-status cron
+say preview schedule-install cron; crontab -l | cmp - "$1" && echo unchanged
+say install schedule-install --yes cron; crontab -l > "$2"
+say again schedule-install --yes cron; crontab -l | cmp - "$2" && echo once
+say status schedule-status cron
+crontab -l | sed '/^#/!s/ 30m / 31m /' | crontab -
+say drift schedule-status cron
+say remove schedule-remove --yes cron; crontab -l | cmp - "$1" && echo exact
+echo "== page"; cd "${GRAPH%/*}" && /bin/sh -euc "$PAGE" && echo typed
+printf '5 4 * * * true\\r\n' | crontab -
+say return schedule-install --yes cron; crontab -l
+exit 0
+"""
+
+MANAGED_SYSTEMD = """
+mount -t tmpfs none /run || exit 99
+mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0
+export XDG_RUNTIME_DIR=/run/user/0 HOME="$1"
+/lib/systemd/systemd --user 2>/dev/null & manager=$!
+for tenth in $(seq 50); do systemctl --user list-units >/dev/null 2>&1 && break; sleep 0.1; done
+say() { echo "== $*"; shift; "$PYTHON" -m doit -f "$GRAPH" "$@" 2>&1; echo "exit $?"; }
+units="$HOME/.config/systemd/user"
+list() { (cd "$units" && find . -type f -o -type l | sort && cat *.service *.timer); }
+list > "$2" 2>/dev/null
+say before schedule-status
+say preview schedule-install; list 2>/dev/null | cmp - "$2" && echo unchanged
+say install schedule-install --yes; list > "$2.once"
+say again schedule-install --yes; list | cmp - "$2.once" && echo once
+systemctl --user start haios-heartbeat.service
+say status schedule-status
+sed -i 's/30min/31min/' "$units/haios-heartbeat.service"
+say drift schedule-status
+say repair schedule-install --yes; list | cmp - "$2.once" && echo once
+systemctl --user stop haios-heartbeat.timer
+say off schedule-status
+say remove schedule-remove --yes; list 2>/dev/null | cmp - "$2" && echo exact
+systemctl --user list-units --all | grep haios-heartbeat || echo gone
+echo "== page"; cd "${GRAPH%/*}" && /bin/sh -euc "$PAGE" && echo typed
+kill $manager; wait $manager; exit 0
+"""
+
+
+def parts(said: str) -> dict[str, str]:
+    """Return what each step printed, by its name."""
+    found = said.split("== ")[1:]
+    return {part.split()[0]: part.partition("\n")[2] for part in found}
+
+
+def typed(name: str, python: Path) -> str:
+    """Return the commands of the page for a scheduler, with a doit of this interpreter."""
+    found = pages.blocks(pages.page("scheduling"), "sh")
+    (block,) = (one for one in found if one.startswith(f"doit schedule-install {name}\n"))
+    return f'doit() {{ {shlex.quote(str(python))} -m doit "$@"; }}\n{block}'
+
+
+def test_the_real_crontab_is_managed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preview, install, twice, drift and removal leave a user's own lines as they are."""
+    need(["cron", "crontab", "flock", "timeout"])
+    root, python = jobs.hostile_workspace(tmp_path)
+    monkeypatch.setenv("PYTHON", str(python))
+    monkeypatch.setenv("GRAPH", str(root / "dodo.py"))
+    monkeypatch.setenv("PAGE", typed("cron", python))
+    table = tmp_path / "table"
+    table.write_bytes(b"# mine, \xe9\t\x1b[1m\nMAILTO=nobody\n5 4 * * * date +\\%H\n# END other\n")
+    said = parts(in_a_namespace(MANAGED_CRON, table, tmp_path / "installed"))
+    assert "is not installed with cron" in said["before"]
+    assert said["preview"].endswith("exit 0\nunchanged\n")
+    assert "  beat " in said["install"]
+    assert said["install"].endswith("exit 0\n")
+    assert "as it should be\nexit 0\nonce\n" in said["again"]
+    assert said["status"].endswith("exit 0\n")
+    assert "timeout -k 60 31m" in said["drift"]
+    assert said["drift"].endswith("exit 1\n")
+    assert said["remove"].endswith("exit 0\nexact\n")
+    assert said["page"].endswith("typed\n")
+    # Debian's crontab prints it as two characters: nothing that was printed could be put back.
+    assert "the crontab has a carriage return" in said["return"]
+    assert said["page"].endswith("typed\n")
+    assert said["return"].endswith("exit 1\n5 4 * * * true\\r\n")
+    assert (tmp_path / "installed").read_bytes().startswith(table.read_bytes())
+    assert len(log(root)) == 2  # the trial of each installation
+
+
+def test_the_real_systemd_is_managed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preview, install, twice, drift, repair and removal leave the user's own units as they are."""
+    need(["systemctl"])
+    if not SYSTEMD.exists():
+        pytest.skip("not installed: systemd")
+    root, python = jobs.hostile_workspace(tmp_path)
+    monkeypatch.setenv("PYTHON", str(python))
+    monkeypatch.setenv("GRAPH", str(root / "dodo.py"))
+    monkeypatch.setenv("PAGE", typed("systemd", python))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    home = tmp_path / "home"
+    units = home / ".config" / "systemd" / "user"
+    units.mkdir(parents=True)
+    (units / "mine.service").write_text("[Service]\nExecStart=/bin/true\n")
+    said = parts(in_a_namespace(MANAGED_SYSTEMD, home, tmp_path / "listed"))
+    assert "is not installed with systemd" in said["before"]
+    assert said["preview"].endswith("exit 0\nunchanged\n")
+    assert "  beat " in said["install"]
+    assert said["install"].endswith("exit 0\n")
+    assert "as it should be\nexit 0\nonce\n" in said["again"]
+    assert "next run" in said["status"]
+    assert "success, exit code 0" in said["status"]
+    assert said["status"].endswith("exit 0\n")
+    assert "systemd has not read the files since they changed" in said["drift"]
+    assert "TimeoutStartSec\n    is         31min\n    should be  30min" in said["drift"]
+    assert said["drift"].endswith("exit 1\n")
+    assert said["repair"].endswith("exit 0\nonce\n")
+    assert "its timer is not active" in said["off"]
+    assert said["off"].endswith("exit 1\n")
+    assert said["remove"].endswith("exit 0\nexact\ngone\n")
+    assert said["page"].endswith("typed\n")

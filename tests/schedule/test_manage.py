@@ -6,9 +6,13 @@ The real crontab, cron and systemd have the same done to them in tests/real.
 import os
 import plistlib
 import re
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pages
 import pytest
 import workspaces
 from doctors import program
@@ -23,7 +27,7 @@ from haios_dag.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="programs are written for sh")
 
-TABLE = b"# mine\nMAILTO=nobody\r\n5 4 * * * true 50\\% \xe9\n"
+TABLE = b"# mine\nMAILTO=nobody\n5 4 * * * true 50\\% \xe9\n"
 
 
 @pytest.fixture
@@ -121,6 +125,25 @@ def test_marks_that_do_not_fit_are_refused(root: Path, torn: bytes) -> None:
         with pytest.raises(ScheduleError, match="crontab -e"):
             list(act(really=True))
     assert table(root).read_bytes() == torn
+
+
+def test_a_carriage_return_is_refused(root: Path) -> None:
+    """Debian's crontab prints one as two characters, so nobody can tell what the table has."""
+    table(root).write_bytes(b"5 4 * * * printf 'a\\r'\n")
+    with pytest.raises(ScheduleError, match="carriage return"):
+        list(managed(root).install(really=False))
+    assert table(root).read_bytes() == b"5 4 * * * printf 'a\\r'\n"
+
+
+def test_a_crontab_that_keeps_something_else(root: Path) -> None:
+    """What was written is read again."""
+    program(
+        root.parent / "bin" / "crontab",
+        f'[ "$1" = -l ] && {{ cat {table(root)}; exit; }}\nsed s/heartbeat/x/ > {table(root)}',
+    )
+    table(root).touch()
+    with pytest.raises(ScheduleError, match="shows something else"):
+        install(root)
 
 
 @pytest.mark.parametrize("position", range(0, 400, 7))
@@ -446,3 +469,34 @@ def test_the_words_of_a_trial(hostile: tuple[Path, Path]) -> None:
         assert "VIRTUAL_ENV" not in trial.environment
         assert len(trial.environment) <= 3
     assert set(schtasks.trial(one, {}).environment) <= {*schtasks._KEPT, "PATH"}
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cron_runs(root: Path) -> Iterator[None]:
+    """A process of the name, as far as one looks at names."""
+    path = root.parent / "bin" / "cron"
+    shutil.copy("/bin/sleep", path)
+    with subprocess.Popen([path, "300"]) as process:
+        yield
+        process.kill()
+
+
+@pytest.mark.usefixtures("cron_runs")
+@pytest.mark.parametrize("name", ["systemd", "cron", "launchd", "windows"])
+def test_every_command_of_the_page(name: str, win: Path, mac: Path) -> None:
+    """What the page tells to type installs, proves and examines, in five lines."""
+    assert win == mac
+    page = pages.page("scheduling")
+    blocks = pages.blocks(page, "sh") + pages.blocks(page, "bat")
+    (block,) = (one for one in blocks if one.startswith(f"doit schedule-install {name}\n"))
+    assert len(block.splitlines()) == 5
+    tools = win.parent / "bin"
+    program(tools / "doit", f'exec {sys.executable} -m doit "$@"')
+    program(tools / "systemctl", "echo UnitFileState=enabled; echo ActiveState=active")
+    for line in block.splitlines():
+        done = workspaces.run(["/bin/sh", "-c", line], cwd=win)
+        assert done.returncode == 0, line + done.stdout + done.stderr
+    assert log(win)[-1]["outcome"] == "idle"
