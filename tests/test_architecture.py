@@ -11,12 +11,12 @@ PACKAGE = Path(haios_dag.__file__).parent
 GROUPS = [
     {"errors", "clock", "files", "text", "counts", "progress"},
     {"schema", "positions", "config", "workspace", "front_matter", "statements"},
-    {"documents", "traces", "events", "init", "schedule"},
+    {"documents", "traces", "events", "init", "schedule", "marker", "notify"},
     {"memory"},
     {"embedding", "ingest"},
     {"synthesis", "status", "recall"},
-    {"pulse", "validate"},
-    {"doctor"},
+    {"pulse", "heartbeat", "validate"},
+    {"doctor", "alarm", "watch"},
     {"beat", "commands"},
     {"__main__"},
 ]
