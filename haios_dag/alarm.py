@@ -47,15 +47,17 @@ def as_json(found: Pulse) -> dict[str, Any]:
         "at": clock.iso(found.at),
         "last": {
             "ts": clock.iso(found.last.when),
-            "outcome": _text(last.get("outcome")),
-            "beat": _text(last.get("beat")),
+            "outcome": pulse.text(last.get("outcome")),
+            "beat": pulse.text(last.get("beat")),
         }
         if found.last and found.last.when and last
         else None,
         "streak": found.streak,
         "missed": found.missed,
         **{name: clock.iso(at) if (at := getattr(found, name)) else None for name in times},
-        "under_way": {key: _text(way.get(key)) for key in ("beat", "started")} if way else None,
+        "under_way": {key: pulse.text(way.get(key)) for key in ("beat", "started")}
+        if way
+        else None,
         "unplaced": found.unplaced,
     }
 
@@ -102,11 +104,6 @@ def _event(found: Pulse, told: list[Told]) -> dict[str, Any]:
         "last": facts["last"] and facts["last"]["ts"],
         "notifications": told,
     }
-
-
-def _text(value: object) -> str | None:
-    """Return what should be a text, which a foreign event may have otherwise."""
-    return value if isinstance(value, str) else None
 
 
 def _lines(found: Pulse) -> Iterator[str]:

@@ -121,7 +121,7 @@ def facts(
         "beat": beat,
         "started": clock.iso(started),
         "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
-        "last": {key: last.get(key) for key in ("ts", "outcome")} if last else None,
+        "last": {key: text(last.get(key)) for key in ("ts", "outcome")} if last else None,
         "streak": _streak(past),
         "missed": _missed(slots, grace, before, started),
         "expected_by": clock.iso(expected),
@@ -145,6 +145,11 @@ def memory(workspace: Workspace) -> dict[str, Any] | None:
 def is_good(outcome: object) -> bool | None:
     """Tell whether a beat with this outcome went well; None where nobody can tell."""
     return True if outcome in _GOOD else False if outcome in _FAILING else None
+
+
+def text(value: object) -> str | None:
+    """Return what should be a text, which an event that others wrote may have otherwise."""
+    return value if isinstance(value, str) else None
 
 
 def news(workspace: Workspace, outcome: str) -> str | None:
