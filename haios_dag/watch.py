@@ -23,6 +23,7 @@ from haios_dag.schedule import job
 from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
 
+_MINUTE = 60.0  # seconds
 _STEP = 1.0  # seconds, after which it looks again at the clock and whether it is to stop
 _PATIENCE = 60.0  # seconds that a beat has to end in order; it may be waiting for a network
 _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -124,7 +125,7 @@ class _Watch:
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> int | str:
         """Wait for a beat up to its time limit; return its exit code, or why it was ended."""
-        left = self._job.time_limit * 60.0
+        left = self._job.time_limit * _MINUTE
         while left > 0 and not self.stopping:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.wait(min(left, _STEP))
