@@ -91,6 +91,14 @@ def task_events_clear() -> Task:
     return commands.clear_events(beat.workspace)
 
 
+def task_pulse() -> Task:
+    return commands.show_pulse(beat.workspace)
+
+
+def task_watch() -> Task:
+    return commands.watch(beat.workspace)
+
+
 def task_validate() -> Task:
     return commands.validate(beat.workspace)
 

@@ -156,6 +156,12 @@ def _line_of_validate(which: str) -> str:
     return _keys(found["$defs"][which], found)
 
 
+def _pulse() -> str:
+    """Return the table of what `doit pulse --json` says."""
+    found = schema.load("pulse")
+    return _keys(found, found)
+
+
 def _status() -> str:
     """Return the tables of the status's keys: who writes each, and the keys inside ours."""
     found = schema.load("status-slim")
@@ -190,6 +196,8 @@ def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
         return _type(whole["$defs"][rule["$ref"].removeprefix("#/$defs/")], whole)
     if "const" in rule:
         return f'`"{rule["const"]}"`'
+    if "oneOf" in rule:
+        return " or ".join(_type(one, whole) for one in reversed(rule["oneOf"]))
     if "enum" in rule:
         return ", ".join(f'`"{value}"`' for value in rule["enum"])
     if rule.get("format") == "date-time":
@@ -320,6 +328,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "event-types": _event_types,
     "finding": lambda: _line_of_validate("finding"),
     "numbers": lambda: _line_of_validate("numbers"),
+    "pulse": _pulse,
     "status": _status,
     "bookkeeping": _bookkeeping,
     "space": _space,

@@ -54,6 +54,11 @@ class Workspace:
         return self.root / ".haios" / "beat.lock"
 
     @property
+    def pulse_lock(self) -> Path:
+        """The lock of those that tell when the pulse is late (see `alarm`)."""
+        return self.root / ".haios" / "pulse.lock"
+
+    @property
     def output(self) -> Path:
         """What scheduled beats printed, where their scheduler does not keep it itself."""
         return self.root / OUTPUTS["heartbeat"]

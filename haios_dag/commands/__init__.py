@@ -1,6 +1,6 @@
 """Tasks that are commands: they look at what the beats left, and have no place in the graph."""
 
-from haios_dag.commands.health import doctor, validate
+from haios_dag.commands.health import doctor, show_pulse, validate, watch
 from haios_dag.commands.log import (
     add_event,
     clear_events,
@@ -31,6 +31,8 @@ __all__ = [
     "show_events",
     "show_events_since",
     "show_events_stats",
+    "show_pulse",
     "undo_synthesis",
     "validate",
+    "watch",
 ]

@@ -133,7 +133,7 @@ class Managed:
 
     def _last_beat(self) -> str:
         """Return what the event log says of the last one, however it was begun."""
-        for entry in events.recent(self.workspace, "heartbeat", 1):
+        for entry in events.recent(self.workspace, 1, "heartbeat"):
             when = clock.iso(entry.when) if entry.when else "at an unknown time"
             return f"{when}: {(entry.event or {}).get('outcome')}, by the event log"
         return "never, by the event log"

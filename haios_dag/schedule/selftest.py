@@ -68,7 +68,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def _last_beat(workspace: Workspace) -> dict[str, Any]:
     """Return the last heartbeat of the log, {} where there is none."""
-    return next((entry.event or {} for entry in events.recent(workspace, "heartbeat", 1)), {})
+    return next((entry.event or {} for entry in events.recent(workspace, 1, "heartbeat")), {})
 
 
 def _of_beat(event: dict[str, Any], code: int, said: str) -> str:
