@@ -91,6 +91,10 @@ def task_events_clear() -> Task:
     return commands.clear_events(beat.workspace)
 
 
+def task_resonance() -> Task:
+    return commands.resonate(beat.workspace)
+
+
 def task_pulse() -> Task:
     return commands.show_pulse(beat.workspace)
 

@@ -53,6 +53,30 @@ class Events:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signals:
+    """Section `[signals]`."""
+
+    approaching_above: float
+    bottleneck_above: int
+    attention_above: int
+    momentum_above: int
+    late_above: int
+    degraded_beats: int
+    backlog_beats: int
+    memory_percent: float
+    resonance_strength: float
+    quiet_days: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resonance:
+    """Section `[resonance]`."""
+
+    stuck_days: float
+    fixtures: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Section `[schedule]`."""
 
@@ -83,6 +107,8 @@ class Config:
     synthesis: Synthesis
     bridge: Bridge
     events: Events
+    signals: Signals
+    resonance: Resonance
     schedule: Schedule
     notify: Notify
 
@@ -117,6 +143,8 @@ def load(path: Path) -> Config:
         synthesis=Synthesis(**section("synthesis")),
         bridge=Bridge(**section("bridge")),
         events=Events(**section("events")),
+        signals=Signals(**section("signals")),
+        resonance=Resonance(**section("resonance")),
         schedule=Schedule(**section("schedule")),
         notify=Notify(**section("notify")),
     )

@@ -39,6 +39,12 @@ class Workspace:
         return self.root / ".claude" / "haios-events.jsonl"
 
     @property
+    def governance_logs(self) -> list[Path]:
+        """The governance log of HAIOS and the place where it used to be; we never write either."""
+        name = "governance-events.jsonl"
+        return [self.root / ".claude" / name, self.root / ".claude" / "haios" / name]
+
+    @property
     def status(self) -> Path:
         """The full status."""
         return self.root / ".claude" / "haios-status.json"

@@ -14,7 +14,7 @@ GROUPS = [
     {"documents", "traces", "events", "init", "schedule", "marker", "notify"},
     {"memory"},
     {"embedding", "ingest"},
-    {"synthesis", "status", "recall"},
+    {"synthesis", "status", "recall", "signals", "resonance"},
     {"pulse", "heartbeat", "validate"},
     {"doctor", "alarm", "watch"},
     {"beat", "commands"},

@@ -1,6 +1,6 @@
 """Tasks that are commands: they look at what the beats left, and have no place in the graph."""
 
-from haios_dag.commands.health import doctor, show_pulse, validate, watch
+from haios_dag.commands.health import doctor, resonate, show_pulse, validate, watch
 from haios_dag.commands.log import (
     add_event,
     clear_events,
@@ -25,6 +25,7 @@ __all__ = [
     "install_schedule",
     "recall",
     "remove_schedule",
+    "resonate",
     "schedule",
     "schedule_status",
     "schedule_watchdog",

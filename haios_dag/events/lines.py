@@ -44,13 +44,16 @@ class Entry(NamedTuple):
     odd: tuple[str, ...]
 
 
-def forward(file: IO[bytes], start: int = 0, end: int | None = None) -> Iterator[Entry]:
+def forward(
+    file: IO[bytes], start: int = 0, end: int | None = None, time: str = "ts"
+) -> Iterator[Entry]:
     """Return what stands in every line of a log, first to last, in bounded memory.
 
     Reads from `start`, where a line begins, up to `end`, by default where the file ends at the
     first step: what is appended meanwhile is not read in halves. Numbers are 0 unless `start` is.
+    `time` is the key of an event's time.
     """
-    parser = Parser()
+    parser = Parser(time)
     number = 0 if start else 1
     for _, block in blocks(file, start, end):
         yield from parser.parse_all(block, number)
@@ -80,14 +83,18 @@ def blocks(
 
 
 def backward(
-    file: IO[bytes], *, marks: tuple[bytes, ...] = (), within: int | None = None
+    file: IO[bytes],
+    *,
+    marks: tuple[bytes, ...] = (),
+    within: int | None = None,
+    time: str = "ts",
 ) -> Iterator[Entry]:
     """Return what stands in the lines of a log, last to first, in bounded memory.
 
     With `marks`, only in lines that hold one of them; with `within`, only in lines that begin in
-    that many last bytes, rounded up to a block.
+    that many last bytes, rounded up to a block. `time` is the key of an event's time.
     """
-    parser = Parser()
+    parser = Parser(time)
     for line in lines_back(file, marks=marks, within=within):
         if line != _UTF16_END:
             yield parser.parse(line)
@@ -148,7 +155,8 @@ class _UnreadableError(Exception):
 class Parser:
     """Reads one line after another; `_odd` is what was odd so far about the one at hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: str = "ts") -> None:
+        self._time = time
         self._odd: set[str] = set()
         floating: Any = self._float  # typed as float, but the decoder takes what it returns
         self._json = json.JSONDecoder(
@@ -162,7 +170,7 @@ class Parser:
         *whole, last = block.split(b"\n")
         numbers = itertools.count(number) if number else itertools.repeat(0)
         found = plain.events(whole, LONGEST, DEEPEST)
-        if whens := _instants(found):
+        if self._time == "ts" and (whens := _instants(found)):
             yield from map(_entry, zip(numbers, found, _NONE, whens, _NOT_ODD, strict=False))
         else:
             for line, event, at in zip(whole, found, numbers, strict=False):
@@ -189,7 +197,7 @@ class Parser:
         """Return the entry of an event."""
         if not isinstance(event.get("type"), str):
             self._odd.add("no type")
-        when = self._when(event.get("ts"))
+        when = self._when(event.get(self._time))
         odd = tuple(sorted(self._odd))
         self._odd.clear()
         return Entry(number, event, None, when, odd)

@@ -74,6 +74,19 @@ def read_since(workspace: "Workspace", instant: datetime) -> Iterator["Entry"]:
         times.save()
 
 
+def read_governance(workspace: "Workspace") -> Iterator["Entry"]:
+    """Return every line of HAIOS's governance log, first to last; none where there is no such log.
+
+    Its times stand under `timestamp`, local and without offset. Raise EventError.
+    """
+    return _governance(workspace, lines.forward)
+
+
+def read_governance_back(workspace: "Workspace") -> Iterator["Entry"]:
+    """Return the same lines last to first, read from the end. Raise EventError."""
+    return _governance(workspace, lines.backward, newest_first=True)
+
+
 def recent(workspace: "Workspace", count: int, *kinds: str) -> list["Entry"]:
     """Return the last `count` events of some types, oldest first, at a cost that has a bound.
 
@@ -105,6 +118,19 @@ def has_beat(workspace: "Workspace", beat: str) -> bool:
         and entry.event.get("beat") == beat
         for entry in _entries(workspace, back, newest_first=True)
     )
+
+
+def _governance(
+    workspace: "Workspace", read: Callable[..., Iterator["Entry"]], *, newest_first: bool = False
+) -> Iterator["Entry"]:
+    paths = workspace.governance_logs
+    for path in reversed(paths) if newest_first else paths:
+        try:
+            if path.is_file():
+                with path.open("rb") as file:
+                    yield from read(file, time="timestamp")
+        except OSError as error:
+            raise failure("could not be read", path, error) from error
 
 
 def _marks(kind: str) -> tuple[bytes, ...]:

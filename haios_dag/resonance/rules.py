@@ -1,0 +1,78 @@
+"""Every rule with its family; what each finds stands in its docstring and docs/resonance.md."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from haios_dag import clock
+from haios_dag.resonance import beats, compound, work
+from haios_dag.resonance.digest import digest
+from haios_dag.resonance.story import Event, Finding, Story
+
+Rule = Callable[[Story], Iterator[Finding]]
+
+DIGEST = "digest"
+RULES: dict[str, tuple[str, Rule]] = {
+    DIGEST: ("what happened", digest),
+    "unblocked-chain": ("compound effect", compound.unblocked_chain),
+    "milestone-moved": ("compound effect", compound.milestone_moved),
+    "documents-grew-insights": ("compound effect", compound.documents_grew_insights),
+    "stuck": ("anti-pattern", work.stuck),
+    "skipped-phase": ("anti-pattern", work.skipped_phase),
+    "orphan-session": ("anti-pattern", work.orphan_session),
+    "closures-without-checks": ("anti-pattern", work.closures_without_checks),
+    "failing-gate": ("anti-pattern", work.failing_gate),
+    "failing-step": ("anti-pattern", beats.failing_step),
+    "slower-beats": ("anti-pattern", beats.slower_beats),
+    "gap": ("rhythm", beats.gap),
+    "active-hours": ("rhythm", beats.active_hours),
+}
+
+_EVIDENCE = 6  # events of a finding that are shown
+_LONGEST = 500  # characters
+
+
+class Named(NamedTuple):
+    """A finding and the rule that found it."""
+
+    rule: str
+    finding: Finding
+
+
+def findings(story: Story) -> list[Named]:
+    """Return what the rules find that came to its end since, strongest first, then newest."""
+    found = [
+        Named(name, one)
+        for name, (_, rule) in RULES.items()
+        for one in rule(story)
+        if one.at >= story.since
+    ]
+    return sorted(found, key=lambda one: (-one.finding.strength, -one.finding.at.timestamp()))
+
+
+def as_json(named: Named) -> dict[str, Any]:
+    """Return a finding as `schemas/resonance.schema.json` has it."""
+    rule, finding = named
+    return {
+        "rule": rule,
+        "family": RULES[rule][0],
+        "strength": finding.strength,
+        "says": finding.says[:_LONGEST],
+        "at": clock.iso(finding.at),
+        "evidence": [
+            {"ts": clock.iso(event.when), "type": event.type, **facts(event)}
+            for event in shown(finding)
+        ],
+    }
+
+
+def shown(finding: Finding) -> list[Event]:
+    """Return the events that stand for a finding, the first and the last ones of many."""
+    found = list(finding.evidence)
+    half = _EVIDENCE // 2
+    return found if len(found) <= _EVIDENCE else found[:half] + found[-half:]
+
+
+def facts(event: Event) -> dict[str, Any]:
+    """Return the key facts of an event, those that it has."""
+    item = {"item": event.item} if event.item else {}
+    return item | {key: value for key, value in event.facts.items() if value not in ("", [], {})}
