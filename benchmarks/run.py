@@ -17,6 +17,7 @@ from pathlib import Path
 import beats
 import log
 import products
+import resonances
 import validate
 from measuring import Row
 
@@ -46,6 +47,7 @@ CASES: dict[str, _Case] = {
     "validate": lambda folder, _, tiny: validate.check(
         folder, *((100, 1) if tiny else (100 * _K, 5))
     ),
+    "resonance": lambda folder, _, tiny: resonances.year(folder, *((40, 1) if tiny else (365, 5))),
     "embedding": lambda _, __, tiny: products.embedding(*((40, 1) if tiny else (5 * _K, 5))),
 }
 

@@ -11,16 +11,20 @@ from haios_dag.resonance.story import Event, Finding, Story, strength
 _FAILURES = 3
 _WEEK = timedelta(days=7)
 _BEATS, _SLOWER, _BY = 10, 1.5, 0.5  # in each week, times, seconds
-_DUE, _MOST_DUE = 3, 1000
+_MISSED, _MOST_DUE = 3, 1000
 _INTERVALS = 3
 _WORK, _SHARE, _HOURS, _DAY = 20, 0.8, 8, 24
 
 
 def failing_step(story: Story) -> Iterator[Finding]:
-    """Find a step that failed in three or more beats, and in none between did it run."""
+    """Find a step that failed in three or more beats, and in none between did it go well.
+
+    A step goes well that runs, or is skipped because there is no work: after a failure its work
+    waits.
+    """
     rows: dict[str, list[Event]] = {}
     for one in story.of("beat"):
-        for name in one.facts["ran"]:
+        for name in one.facts["well"]:
             yield from _failed(name, rows.pop(name, []), over=True)
         for name in one.facts["failed"]:
             rows.setdefault(name, []).append(one)
@@ -39,8 +43,8 @@ def _failed(name: str, row: list[Event], *, over: bool) -> Iterator[Finding]:
 def slower_beats(story: Story) -> Iterator[Finding]:
     """Find weeks whose beats took one and a half times as long as those of the week before.
 
-    By their medians, and half a second longer. Beats with work are compared with such, idle ones with idle ones;
-    each week has ten of them or more. Weeks are counted back from the newest beat.
+    By their medians, and half a second longer. Beats with work are compared with such, idle ones
+    with idle ones; each week has ten of them or more. Weeks are counted back from the newest beat.
     """
     ended = [one for one in story.of("beat") if one.facts["seconds"] is not None]
     if not ended:
@@ -66,9 +70,10 @@ def slower_beats(story: Story) -> Iterator[Finding]:
 
 
 def gap(story: Story) -> Iterator[Finding]:
-    """Find a silence of three times the usual interval, in which three beats or more were due.
+    """Find a silence of three times the usual interval, in which three beats or more were missed.
 
-    Due by the schedule as it is now. The usual interval is the median. The silence up to now counts too.
+    Missed by the schedule as it is now. The usual interval is the median. The silence up to now
+    counts too.
     """
     beats = story.of("beat")
     times = [one.when for one in beats]
@@ -82,18 +87,19 @@ def gap(story: Story) -> Iterator[Finding]:
         if (end - before.when).total_seconds() <= _INTERVALS * usual:
             continue
         due = sum(1 for _ in itertools.islice(story.slots.between(before.when, end), _MOST_DUE))
-        if due >= _DUE:
+        missed = due - 1 if after else due  # the beat that came at last was due too
+        if missed >= _MISSED:
             hours = (end - before.when).total_seconds() / 3600
-            says = f"no beat came for {hours:.1f} h, in which {due:,} were due"
+            says = f"no beat came for {hours:.1f} h, and {missed:,} were missed"
             evidence = [before, after] if after else [before]
-            yield Finding(says, strength(0.5, due, _DUE), end, evidence)
+            yield Finding(says, strength(0.5, missed, _MISSED), end, evidence)
 
 
 def active_hours(story: Story) -> Iterator[Finding]:
     """Find the hours of the day, eight or fewer, in which four fifths of the work lie.
 
-    By local time. Work is whatever is no beat: completions, phases, sessions, milestones, checks; twenty or more
-    since. A finding of the lowest strength: it is no trouble, only good to know.
+    By local time. Work is whatever is no beat: completions, phases, sessions, milestones, checks;
+    twenty or more since. It is no trouble, only good to know, and so of the lowest strength.
     """
     work = [
         one

@@ -95,8 +95,8 @@ def _own_moves(completions: list[Event]) -> Iterator[Finding]:
 def documents_grew_insights(story: Story) -> Iterator[Finding]:
     """Find beats that read five documents or more, with which three insights or more grew.
 
-    Grew is new or revised. Those of the same beat and the two behind it count. Such beats that follow each other within
-    that reach are one wave, told once.
+    Grew is new or revised. Those of the same beat and the two behind it count. Such beats that
+    follow each other within that reach are one wave, told once.
     """
     beats = story.of("beat")
     wave: list[Event] = []

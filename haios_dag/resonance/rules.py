@@ -75,4 +75,4 @@ def shown(finding: Finding) -> list[Event]:
 def facts(event: Event) -> dict[str, Any]:
     """Return the key facts of an event, those that it has."""
     item = {"item": event.item} if event.item else {}
-    return item | {key: value for key, value in event.facts.items() if value not in ("", [], {})}
+    return item | {key: value for key, value in event.facts.items() if value and key != "well"}

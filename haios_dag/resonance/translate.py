@@ -51,7 +51,9 @@ def _heartbeat(told: Told) -> _Translated:
             "insights": count(told, "new_insights"),
             "revised": count(steps.get("synthesize", {}), "revised_insights"),
             "bridges": count(told, "new_bridges"),
-            "ran": [name for name, step in steps.items() if step.get("outcome") == "ran"],
+            "well": [
+                name for name, step in steps.items() if step.get("outcome") in ("ran", "skipped")
+            ],
             "failed": {
                 name: _text(step.get("error"))
                 for name, step in steps.items()
