@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema_rs import Draft202012Validator as BriefValidator
 
+_ID = "urn:haios-dag:schema:"
 _PACKAGE = Path(__file__).parent
 
 
@@ -35,9 +36,14 @@ def resource(name: str) -> Path:
 
 @functools.cache
 def load(name: str) -> dict[str, Any]:
-    """Return the schema `schemas/<name>.schema.json`."""
+    """Return the schema `schemas/<name>.schema.json`, with those that it refers to in its `$defs`.
+
+    They keep their `$id`, by which the references find them.
+    """
     text = resource(f"schemas/{name}.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
+    for other in sorted(set(re.findall(rf'"\$ref": "{_ID}([a-z-]+)"', text))):
+        schema["$defs"][other] = load(other)
     return schema
 
 

@@ -82,12 +82,12 @@ def gap(story: Story) -> Iterator[Finding]:
         return
     usual = statistics.median(spans)
     ends: list[tuple[datetime, Event | None]] = [(one.when, one) for one in beats[1:]]
-    ends.append((max(story.now, times[-1]), None))
+    ends.append((max(story.until, times[-1]), None))
     for before, (end, after) in zip(beats, ends, strict=True):
         if (end - before.when).total_seconds() <= _INTERVALS * usual:
             continue
         due = sum(1 for _ in itertools.islice(story.slots.between(before.when, end), _MOST_DUE))
-        missed = due - 1 if after else due  # the beat that came at last was due too
+        missed = due - 1  # of which the beat that came at last, or is to come now, served one
         if missed >= _MISSED:
             hours = (end - before.when).total_seconds() / 3600
             says = f"no beat came for {hours:.1f} h, and {missed:,} were missed"

@@ -33,7 +33,7 @@ def digest(story: Story) -> Iterator[Finding]:
     if others := story.counted.total() + len(kinds.get("check", [])):
         parts.append(_many(others, "other event"))
     last = [events[-1] for events in kinds.values()]
-    yield Finding("; ".join(parts), 1.0, story.now, sorted(last, key=lambda one: one.when))
+    yield Finding("; ".join(parts), 1.0, story.until, sorted(last, key=lambda one: one.when))
 
 
 def _beats(beats: list[Event]) -> Iterator[str]:

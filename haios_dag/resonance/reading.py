@@ -71,7 +71,7 @@ def _story(
     take(governance, filtering.fixtures(workspace, known=True))
     return Story(
         since=instant,
-        now=clock.now(),
+        until=clock.now(),
         stuck_days=workspace.config.resonance.stuck_days,
         slots=job.due(workspace),
         kinds=story.sort(kept),

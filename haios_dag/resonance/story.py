@@ -42,14 +42,14 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """The events from 30 days before `since` up to now, by kind, each kind in order of time.
+    """The events from 30 days before `since` to `until`, by kind, each kind in order of time.
 
     `counted` has the number of events of each type since then that no rule knows. `left_out` says
     of how many lines nothing is told, and why. `stuck_days` is the setting of that name.
     """
 
     since: datetime
-    now: datetime
+    until: datetime
     stuck_days: float
     slots: Slots
     kinds: Mapping[str, Sequence[Event]]

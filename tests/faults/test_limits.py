@@ -178,10 +178,11 @@ def test_open_files(beaten: Path, tmp_path: Path, forks: Forks, fault: Fault, be
 
 COMMANDS = """
     heartbeat ingest status event events events-since=2h events-stats recall=lock events-clear
-    events-add=--type=note pulse pulse=--notify synthesis-undo synthesis-explain=1 doctor schedule
-    validate list schedule:watchdog schedule-install=cron schedule-remove=cron schedule-status=cron
+    resonance events-add=--type=note pulse pulse=--notify synthesis-undo synthesis-explain=1 doctor
+    schedule validate list schedule:watchdog schedule-install=cron schedule-remove=cron
+    schedule-status=cron
 """.split()
-SHOWING = ("events", "recall")
+SHOWING = ("events", "recall", "resonance")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
