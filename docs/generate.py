@@ -20,10 +20,11 @@ sys.path.insert(0, str(ROOT))  # the checkout, whether it is installed or not
 
 from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as do the next
 
-from haios_dag import __main__, config, schema  # noqa: E402
+from haios_dag import __main__, config, schema, signals  # noqa: E402
 from haios_dag.doctor import finding  # noqa: E402
 from haios_dag.embedding import space  # noqa: E402
 from haios_dag.memory import tables, totals, words  # noqa: E402
+from haios_dag.resonance import rules  # noqa: E402
 from haios_dag.schedule import cron, job, launchd, systemd, windows  # noqa: E402
 
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -162,6 +163,12 @@ def _pulse() -> str:
     return _keys(found, found)
 
 
+def _resonance() -> str:
+    """Return the table of a finding's keys in `doit resonance --json`."""
+    found = schema.load("resonance")
+    return _keys(found, found)
+
+
 def _status() -> str:
     """Return the tables of the status's keys: who writes each, and the keys inside ours."""
     found = schema.load("status-slim")
@@ -260,6 +267,26 @@ def _space() -> str:
     )
 
 
+def _rules() -> str:
+    """Return what each rule of resonance finds, and whereof."""
+    rows = [(f"`{name}`", family, _docstring(rule)) for name, (family, rule) in rules.RULES.items()]
+    return _rows(("rule", "family", "what it finds"), rows)
+
+
+def _signals() -> str:
+    """Return when each signal is given, and from which source."""
+    rows = [
+        (f"`{name}`", source, _docstring(rule).removeprefix("Tell "))
+        for name, (source, rule) in signals.SIGNALS.items()
+    ]
+    return _rows(("signal", "source", "when it is given"), rows)
+
+
+def _docstring(rule: Callable[..., object]) -> str:
+    """Return a docstring in one line."""
+    return " ".join((rule.__doc__ or "").split())
+
+
 def _findings() -> str:
     """Return the table of all that the doctor can find."""
     rows = [
@@ -329,6 +356,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "finding": lambda: _line_of_validate("finding"),
     "numbers": lambda: _line_of_validate("numbers"),
     "pulse": _pulse,
+    "resonance": _resonance,
+    "rules": _rules,
+    "signals": _signals,
     "status": _status,
     "bookkeeping": _bookkeeping,
     "space": _space,

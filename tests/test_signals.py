@@ -190,5 +190,6 @@ def test_changes() -> None:
         "over: MEMORY",
     ]
     assert list(signals.changes(found, found)) == []
-    for strange in (None, "LATE", 7, {}, [None, 7, {"name": []}]):
+    others: list[object] = [None, "LATE", 7, {}, [None, 7, {"name": []}]]
+    for strange in others:
         assert len(list(signals.changes(found, strange))) == 2
