@@ -269,14 +269,17 @@ def _space() -> str:
 
 def _rules() -> str:
     """Return what each rule of resonance finds, and whereof."""
-    rows = [(f"`{name}`", family, _docstring(rule)) for name, (family, rule) in rules.RULES.items()]
+    rows = [
+        (f"`{name}`", family, _upper(_docstring(rule).removeprefix("Find ")))
+        for name, (family, rule) in rules.RULES.items()
+    ]
     return _rows(("rule", "family", "what it finds"), rows)
 
 
 def _signals() -> str:
     """Return when each signal is given, and from which source."""
     rows = [
-        (f"`{name}`", source, _docstring(rule).removeprefix("Tell "))
+        (f"`{name}`", source, _upper(_docstring(rule).removeprefix("Tell ").removeprefix("that ")))
         for name, (source, rule) in signals.SIGNALS.items()
     ]
     return _rows(("signal", "source", "when it is given"), rows)
@@ -285,6 +288,10 @@ def _signals() -> str:
 def _docstring(rule: Callable[..., object]) -> str:
     """Return a docstring in one line."""
     return " ".join((rule.__doc__ or "").split())
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _findings() -> str:

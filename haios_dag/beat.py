@@ -24,6 +24,7 @@ from haios_dag.counts import Counts
 from haios_dag.errors import EventError, HaiosError, LockedError, MemoryUnavailableError
 from haios_dag.heartbeat import Outcome
 from haios_dag.notify import Notifications, Told
+from haios_dag.status import attention
 from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import Workspace
 
@@ -70,6 +71,8 @@ class _Status:
         except MemoryUnavailableError as error:
             memory = None
             counts.warn([str(error)])
+        if (waiting := attention.waiting(memory)) is not None:
+            counts.add(waiting=waiting)
         facts = pulse.facts(workspace, beat, self._beat.started, self._beat.steps)
         counts.warn(status.write(workspace, memory=memory, pulse=facts))
 

@@ -192,10 +192,10 @@ def backlog(facts: Facts, settings: Settings) -> Said | None:
 
 
 def memory(facts: Facts, settings: Settings) -> Said | None:
-    """Tell that concepts, or vectors of the space in use, are fewer by `memory_percent` or more.
+    """Tell that more than `memory_percent` of the concepts or of their vectors are gone.
 
-    Than in the status before. The beat deletes neither: somebody else did, the memory is another
-    one, or its vectors are of another space.
+    Since the status before; vectors of the space in use. The beat deletes neither: somebody else
+    did, the memory is another one, or its vectors are of another space.
     """
     fell: dict[str, list[int]] = {}
     for name in _DRIFTING:

@@ -12,7 +12,7 @@ _HOUR = timedelta(hours=1)
 
 
 def digest(story: Story) -> Iterator[Finding]:
-    """Count what happened since: beats by outcome, products, sessions, items.
+    """Find what happened since, in numbers: beats by outcome, products, sessions, items.
 
     A session's length is from its start to its end, where the log has both.
     """

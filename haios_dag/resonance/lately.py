@@ -6,6 +6,7 @@ the status before says is carried over.
 
 import itertools
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from haios_dag import clock, events, schema
@@ -55,9 +56,17 @@ def _newest(workspace: Workspace) -> str:
 
     After many idle beats in a row the mark is of these alone.
     """
-    sizes = [path.stat().st_size for path in workspace.governance_logs if path.is_file()]
+    sizes = [_size(path) for path in workspace.governance_logs]
     for entry in itertools.islice(events.read_back(workspace), _IDLE):
         event = entry.event or {}
         if event.get("type") != "heartbeat" or event.get("outcome") != "idle":
             return f"{str(event.get('ts'))[:40]} {str(event.get('type'))[:40]} {sizes}"
     return f"idle {sizes}"
+
+
+def _size(path: Path) -> int:
+    """Return the size of a log, 0 where there is none that can be read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -30,6 +30,7 @@ class Facts:
     infrastructure: Mapping[str, Any]
     memory: Mapping[str, Any] | None
     pulse: Mapping[str, Any]
+    attention: Mapping[str, Any]
 
 
 Found = Mapping[str, Any]
@@ -100,5 +101,8 @@ _KEYS: dict[str, Key] = {
     "infrastructure": _infrastructure,
     "memory": _memory,
     "pulse": lambda facts, _: dict(facts.pulse),
+    "signals": lambda facts, _: facts.attention["signals"],
+    "resonance": lambda facts, _: facts.attention["resonance"],
+    "signal_sources": lambda facts, _: facts.attention["signal_sources"],
     "stale_after": lambda facts, _: facts.pulse["stale_after"],
 }

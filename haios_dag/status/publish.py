@@ -8,7 +8,7 @@ from typing import Any
 
 from haios_dag import clock, files, schema
 from haios_dag.errors import InvalidError, StatusError
-from haios_dag.status import infrastructure, model, previous
+from haios_dag.status import attention, infrastructure, model, previous
 from haios_dag.workspace import Workspace
 
 _TRIES = 10
@@ -25,10 +25,13 @@ def write(
 
     `memory` is what the store counts, with at least `concepts` and `entities`, or None when it
     cannot be asked; `pulse` is described in `schemas/status-slim.schema.json`. Raise StatusError
-    when a file cannot be written, with the old one in place, or ConfigError.
+    when a file cannot be written, with the old one in place, ConfigError or EventError.
     """
     offered, warnings = infrastructure.gather(workspace)
-    facts = model.Facts(workspace, clock.iso(clock.now()), offered, memory, pulse)
+    before = previous.peek(workspace.status_slim)
+    attended, more = attention.keys(workspace, before, pulse=pulse, memory=memory, work={})
+    warnings += more
+    facts = model.Facts(workspace, clock.iso(clock.now()), offered, memory, pulse, attended)
     for path, name in ((workspace.status, "status"), (workspace.status_slim, "status-slim")):
         warnings += _publish(path, name, facts)
     return warnings

@@ -1,0 +1,81 @@
+"""The keys of the status that say what needs attention: resonance and the signals."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from haios_dag import clock, events, signals
+from haios_dag.errors import EventError
+from haios_dag.resonance import lately
+from haios_dag.signals import Facts
+from haios_dag.text import printable, say
+from haios_dag.workspace import Workspace
+
+_WAITING = "unembedded", "unconsidered", "waiting_pairs"
+
+Keys = Mapping[str, Any]
+
+
+def keys(
+    workspace: Workspace, before: Keys, *, pulse: Keys, memory: Keys | None, work: Keys
+) -> tuple[dict[str, Any], list[str]]:
+    """Return `signals`, `signal_sources`, `resonance`, and warnings; print what signals changed.
+
+    `before` is the slim status until now. `work` has what is known of `milestones`, `blocked`,
+    `stale` and `completed`, each as `signals.Facts` has it. Raise ConfigError or EventError.
+    """
+    settings = workspace.config.signals
+    warnings = []
+    try:
+        resonance = lately.look(workspace, before.get("resonance"), missed=pulse["missed"])
+    except EventError as error:  # it is not worth the rest of the status
+        resonance = {"newest": "", "findings": []}
+        warnings.append(str(error))
+    facts = Facts(
+        **work,
+        missed=pulse["missed"],
+        failing=_failing(pulse),
+        waiting=_waiting(workspace, memory, settings.backlog_beats),
+        memory=memory,
+        memory_before=_object(before.get("memory")),
+        findings=resonance["findings"],
+    )
+    sources, quiet = signals.watch(
+        facts, _object(before.get("signal_sources")), settings, clock.now()
+    )
+    found = signals.judge(facts, settings, quiet)
+    say(f"   {printable(line)}" for line in signals.changes(found, before.get("signals")))
+    return {"signals": found, "signal_sources": sources, "resonance": resonance}, warnings
+
+
+def waiting(memory: Keys | None) -> int | None:
+    """Return how many items and pairs wait in memory; None where that is not known."""
+    found = [(memory or {}).get(name) for name in _WAITING]
+    known = [one for one in found if isinstance(one, int)]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _waiting(workspace: Workspace, memory: Keys | None, beats: int) -> Sequence[int]:
+    """Return how many waited after each of some beats, as their events say, and now."""
+    now = waiting(memory)
+    if not now:  # nothing waits, or nobody knows: it has not grown
+        return ()
+    past = []
+    for entry in events.recent(workspace, beats, "heartbeat"):
+        steps = _object((entry.event or {}).get("steps"))
+        found = _object(steps.get("status")).get("waiting")
+        if isinstance(found, int):
+            past.append(found)
+    return [*past, now]
+
+
+def _failing(pulse: Keys) -> int:
+    """Return how many beats in a row did not go well, up to the one that is at work."""
+    streak = pulse["streak"]
+    past = streak["beats"] if streak and streak["outcome"] == "failing" else 0
+    if pulse["beat"] is None:  # run by hand: there is no beat at work
+        return int(past)
+    return past + 1 if "failed" in pulse["outcomes"].values() else 0
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
