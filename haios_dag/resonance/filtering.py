@@ -33,6 +33,7 @@ def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
     In bounded memory: of a second nine events are held at most, and only of those near the last.
     """
     held: dict[int, list[Dated]] = {}
+    latest = None
     for entry in entries:
         if entry.event is None:
             left_out[f"unreadable: {entry.problem}"] += 1
@@ -40,8 +41,10 @@ def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
             left_out[_NO_TIME] += 1
         else:
             second = int(entry.when.timestamp())
-            for past in [one for one in held if abs(one - second) > _SLACK]:
-                yield from _settle(held.pop(past), left_out)
+            if second != latest:
+                latest = second
+                for past in [one for one in held if abs(one - second) > _SLACK]:
+                    yield from _settle(held.pop(past), left_out)
             here = held.setdefault(second, [])
             if len(here) < BURST:
                 here.append((entry.when, entry.event))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from haios_dag import clock, events, schema
-from haios_dag.resonance import reading, rules
 from haios_dag.workspace import Workspace
 
 DAYS = 7
@@ -33,6 +32,8 @@ def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str
     if not missed and isinstance(found, dict) and found.get("newest") == newest:
         known = _findings(found.get("findings"))
     else:
+        from haios_dag.resonance import reading, rules  # noqa: PLC0415 - only where used
+
         known = [
             {key: value for key, value in rules.as_json(one).items() if key != "evidence"}
             for one in rules.findings(reading.lately(workspace, DAYS, LINES))
