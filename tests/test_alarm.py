@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -182,6 +183,7 @@ def test_a_foreign_event_of_that_type_silences_nobody(
 
 def test_several_at_once_tell_once(tmp_path: Path, server: Server) -> None:
     """Five watchdogs started together, as real processes: one ping, one event."""
+    server.answer = lambda _: time.sleep(1) or 200  # so that they meet
     root = log(
         workspaces.make(tmp_path / "space"), beat(datetime.now(UTC) - timedelta(minutes=100))
     )

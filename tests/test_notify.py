@@ -15,6 +15,7 @@ import processes
 import pulses
 import pytest
 import workspaces
+from pages import page
 from pulses import Server
 
 from haios_dag import events, notify, schema
@@ -326,3 +327,10 @@ def test_names_are_resolved_in_bounded_time_too(
     news.ping("start", "begun")
     assert news.results()[0]["error"] == "TimeoutError"
     release.set()
+
+
+def test_the_page_says_how_long_it_takes() -> None:
+    """As many seconds as the program waits, for the start and for the end."""
+    text = page("pulse")
+    assert f"given up after {notify._LIMIT:.0f} seconds" in text
+    assert f"takes {2 * notify._LIMIT:.0f} seconds longer at most" in text
