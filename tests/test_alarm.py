@@ -183,7 +183,12 @@ def test_a_foreign_event_of_that_type_silences_nobody(
 
 def test_several_at_once_tell_once(tmp_path: Path, server: Server) -> None:
     """Five watchdogs started together, as real processes: one ping, one event."""
-    server.answer = lambda _: time.sleep(1) or 200  # so that they meet
+
+    def slowly(_: str) -> int:
+        time.sleep(1)  # so that they meet
+        return 200
+
+    server.answer = slowly
     root = log(
         workspaces.make(tmp_path / "space"), beat(datetime.now(UTC) - timedelta(minutes=100))
     )
