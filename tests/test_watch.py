@@ -203,6 +203,20 @@ def test_a_signal_ends_the_beat_at_work_in_order(
     assert workspaces.doit(root, "ingest").returncode == 0  # nobody holds the lock
 
 
+def test_a_signal_that_is_ignored_remains_so(copy: Path, watching: Start) -> None:
+    """`nohup doit watch` outlives its terminal."""
+    process = watching(copy, "nohup")
+    assert process.stdout is not None
+    while "watching" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    time.sleep(1.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+    assert process.returncode == 0
+
+
 def test_a_beat_that_is_killed_ends_only_itself(tmp_path: Path, watching: Start) -> None:
     """After kill -9 of the beat the watch says so and goes on; the next one records it."""
     root = workspaces.make(tmp_path / "space")
