@@ -112,7 +112,11 @@ def _lines(found: Pulse) -> Iterator[str]:
     if found.under_way:
         yield f"{found.state}: a beat is under way since {found.under_way['started']}"
     elif found.state == pulse.NEVER:
-        why = "no heartbeat in the log has a time to rely on" if found.unplaced else "no beat yet"
+        why = (
+            "no heartbeat in the log has a time to rely on"
+            if found.unplaced
+            else "no beat in the log"
+        )
         yield f"{found.state}: {why}" + (f", and {due}" if found.is_overdue else "")
     elif found.state == pulse.ALIVE:
         yield f"{found.state}: the next beat is due at {report.local(found.next_due)}"

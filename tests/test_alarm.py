@@ -138,7 +138,9 @@ def test_a_heart_that_never_beat(root: Path, server: Server) -> None:
     for at in (NOON + STEP, LATE - STEP, LATE, LATE + STEP, LATE + timedelta(days=3)):
         assert look(root, at) == 3
         assert len(server.heard) == (at >= LATE)
-    assert server.heard[0].body == "never: no beat yet, and one was due at 2026-01-31 13:00:00"
+    assert (
+        server.heard[0].body == "never: no beat in the log, and one was due at 2026-01-31 13:00:00"
+    )
     assert [event["state"] for event in pulse_events(root)] == ["never", "never"]
 
 
