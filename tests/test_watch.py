@@ -32,6 +32,9 @@ Start = Callable[..., Process]
 def watching() -> Iterator[Start]:
     """Start watches, as containers do: in a session of their own; end what is left of them."""
     running: list[Process] = []
+    # What is heard here is at its default there, also where the tests themselves run as by nohup.
+    heard = (signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
 
     def start(
         root: Path, *words: str, stdout: int | IO[Any] = subprocess.PIPE, **env: str
@@ -49,6 +52,8 @@ def watching() -> Iterator[Start]:
         return process
 
     yield start
+    for number, handler in before.items():
+        signal.signal(number, handler)
     for process in running:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
