@@ -291,7 +291,7 @@ def test_what_would_not_work_is_not_installed(hostile: tuple[Path, Path], root: 
 def test_a_beat_that_fails_is_not_installed(root: Path) -> None:
     """The errors of the steps are the reason."""
     (root / "memory.db").write_bytes(b"no database")
-    with pytest.raises(ScheduleError, match=r"exit code 1\n  ingest: .*memory\.db"):
+    with pytest.raises(ScheduleError, match=r"exit code 1: ingest: .*memory\.db"):
         install(root)
     assert not table(root).exists()
 
