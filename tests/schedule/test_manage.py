@@ -446,6 +446,27 @@ def test_a_program_that_does_not_answer(root: Path, monkeypatch: pytest.MonkeyPa
         managed(root).status()
 
 
+def test_what_cannot_be_read_is_named(root: Path) -> None:
+    """A unit file that is a folder, or in the way, is one sentence."""
+    units = root.parent / ".config" / "systemd"
+    units.mkdir(parents=True)
+    (units / "user").write_text("in the way")
+    assert not managed(root, "systemd").status()[0]
+    program(root.parent / "bin/systemctl", "exit 0")
+    with pytest.raises(ScheduleError, match=r"^write .*haios-heartbeat\.service: "):
+        install(root, "systemd")
+
+
+def test_a_user_without_a_home_or_a_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: one sentence, no traceback."""
+    monkeypatch.setattr(os, "getuid", lambda: 987654)
+    with pytest.raises(ScheduleError, match="no name"):
+        install(root)
+    monkeypatch.delenv("HOME")
+    with pytest.raises(ScheduleError, match="no home"):
+        managed(root, "launchd").status()
+
+
 def test_the_scheduler_of_this_system(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Linux it is systemd where that runs and answers, else cron."""
     if sys.platform != "linux":
