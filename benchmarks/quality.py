@@ -35,6 +35,7 @@ from haios_dag.synthesis import extract, facts  # noqa: E402
 
 LABELS = ("useful", "weak", "useless")
 SAMPLES = ("first", "second", "fresh", "blind", "other")
+UNTUNED = SAMPLES[2:]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def labelled(found: Sequence[Insight]) -> dict[str, Any]:
             "all": _terciles(same, lambda _: True),
             "even keys": _terciles(same, lambda row: int(row["key"], 16) % 2 == 0),
             "odd keys": _terciles(same, lambda row: int(row["key"], 16) % 2 == 1),
-            "not tuned on": _terciles(same, lambda row: row["sample"] in {"fresh", "blind", "other"}),
+            "not tuned on": _terciles(same, lambda row: row["sample"] in UNTUNED),
         },
     }
 
