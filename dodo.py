@@ -107,6 +107,22 @@ def task_schedule() -> Iterator[Task]:
     return commands.schedule(beat.workspace)
 
 
+def task_schedule_watchdog() -> Task:
+    return commands.schedule_watchdog(beat.workspace)
+
+
+def task_schedule_install() -> Task:
+    return commands.install_schedule(beat.workspace)
+
+
+def task_schedule_remove() -> Task:
+    return commands.remove_schedule(beat.workspace)
+
+
+def task_schedule_status() -> Task:
+    return commands.schedule_status(beat.workspace)
+
+
 def task_synthesis_undo() -> Task:
     return commands.undo_synthesis(beat.workspace)
 

@@ -297,7 +297,7 @@ def _entries() -> str:
     kinds = {".xml": "xml", ".plist": "xml", ".service": "ini", ".timer": "ini"}
     parts = []
     for name, data in samples().items():
-        text = data.decode("utf-16" if name == windows.FILE else "utf-8").replace("\r\n", "\n")
+        text = data.decode("utf-16" if name.endswith(".xml") else "utf-8").replace("\r\n", "\n")
         kind = kinds.get(Path(name).suffix, "text")
         parts.append(f"`scheduler/sample/{name}`:\n\n```{kind}\n{text}```\n")
     return "\n".join(parts)

@@ -61,6 +61,8 @@ class Schedule:
     hours: str
     jitter_minutes: int
     time_limit_minutes: int
+    name: str | None
+    logged_on_only: bool
     grace_minutes: int | None
 
 

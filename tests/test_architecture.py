@@ -67,7 +67,7 @@ def test_renderers_know_only_the_job() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("haios_dag")
         }
-    allowed = {"errors", "workspace", "schedule.job", "schedule.slots"}
+    allowed = {"errors", "schedule.job", "schedule.slots"}
     assert set().union(*found.values()) == {f"haios_dag.{name}" for name in allowed}
 
 

@@ -11,6 +11,7 @@ PUBLIC = {
     "heartbeat", "ingest", "embed", "synthesize", "bridge", "status", "event",
     "recall", "events", "events-since", "events-stats", "events-add", "events-clear",
     "pulse", "watch", "validate", "synthesis-undo", "synthesis-explain", "doctor", "schedule",
+    "schedule:watchdog", "schedule-install", "schedule-remove", "schedule-status",
 }  # fmt: skip
 
 
