@@ -80,12 +80,16 @@ def make(
     due = slots(root, schedule, host)
     if task == "watchdog":
         hourly = replace(schedule, every_minutes=HOUR, at=None, hours="0-24")
-        grace = schedule.grace_minutes or schedule.time_limit_minutes
-        due = Slots(hourly, (due.offset + grace) % HOUR)
+        due = Slots(hourly, (due.offset + grace_minutes(schedule)) % HOUR)
     return Job(
         python, root, due, schedule.time_limit_minutes, task,
         f"-{schedule.name}" if schedule.name else "", schedule.logged_on_only,
     )  # fmt: skip
+
+
+def grace_minutes(schedule: Schedule) -> int:
+    """Return how many minutes after it was due a beat may end without being late."""
+    return schedule.grace_minutes or schedule.time_limit_minutes
 
 
 def due(workspace: Workspace) -> Slots:
