@@ -8,7 +8,9 @@ from pathlib import Path
 from haios_dag import config
 from haios_dag.errors import ConfigError
 
-# From the root: what scheduled tasks print, where nobody sees it.
+# From the root: what scheduled tasks print, where nobody sees it. A task that finds more bytes
+# there sets the file aside, so that there are two such files at most.
+OUTPUT_AT = 1_000_000
 OUTPUTS = {"heartbeat": ".haios/beat.log", "watchdog": ".haios/watchdog.log"}
 _LEVELS = 2000  # the real configuration has 183
 
@@ -62,6 +64,11 @@ class Workspace:
     def output(self) -> Path:
         """What scheduled beats printed, where their scheduler does not keep it itself."""
         return self.root / OUTPUTS["heartbeat"]
+
+    @property
+    def watchdog_output(self) -> Path:
+        """What scheduled watchdogs printed, likewise."""
+        return self.root / OUTPUTS["watchdog"]
 
     @property
     def schedules(self) -> Path:
