@@ -156,6 +156,12 @@ def _line_of_validate(which: str) -> str:
     return _keys(found["$defs"][which], found)
 
 
+def _stats() -> str:
+    """Return the table of the keys of the log's numbers."""
+    found = schema.load("stats")
+    return _keys(found, found)
+
+
 def _status() -> str:
     """Return the tables of the status's keys: who writes each, and the keys inside ours."""
     found = schema.load("status-slim")
@@ -320,6 +326,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "event-types": _event_types,
     "finding": lambda: _line_of_validate("finding"),
     "numbers": lambda: _line_of_validate("numbers"),
+    "stats": _stats,
     "status": _status,
     "bookkeeping": _bookkeeping,
     "space": _space,

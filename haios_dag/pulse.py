@@ -12,7 +12,7 @@ from haios_dag.memory.store import Store
 from haios_dag.schedule import job
 from haios_dag.workspace import Workspace
 
-_GOOD = {"ok", "idle"}
+_GOOD = ("ok", "idle")  # no set: another program's outcome may be a list, which is in none
 _LOOKED_AT = 50  # beats
 
 
@@ -36,11 +36,16 @@ def facts(
         "beat": beat,
         "started": clock.iso(started),
         "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
-        "last": {key: past[-1].get(key) for key in ("ts", "outcome")} if past else None,
+        "last": {key: _text(past[-1].get(key)) for key in ("ts", "outcome")} if past else None,
         "streak": {"outcome": "good" if goods[0] else "failing", "beats": streak} if past else None,
         "expected_by": clock.iso(next(due)),
         "stale_after": clock.iso(next(due) + limit),
     }
+
+
+def _text(value: object) -> str | None:
+    """Return a value of an event, None where another program has put something else there."""
+    return value if isinstance(value, str) else None
 
 
 def memory(workspace: Workspace) -> dict[str, Any] | None:
