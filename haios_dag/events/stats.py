@@ -124,7 +124,12 @@ class _Numbers:
         known = self.first <= self.last
         gap = {"seconds": self._gap.total_seconds(), "from": _utc(self._before_gap)}
         name, beat, when = self._slow or ("", "", None)
-        slow = {"step": short(name), "seconds": self._slowest, "beat": short(beat), "ts": _utc(when)}
+        slow = {
+            "step": short(name),
+            "seconds": self._slowest,
+            "beat": short(beat),
+            "ts": _utc(when),
+        }
         return {
             "events": self.total,
             "first": _utc(self.first) if known else None,
