@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ STEPS = st.dictionaries(
     VALUES
     | st.fixed_dictionaries(
         {"outcome": st.sampled_from(["failed", "ran"]) | VALUES},
-        optional={key: VALUES for key in ("seconds", "error", "warnings", "reason")},
+        optional=dict.fromkeys(("seconds", "error", "warnings", "reason"), VALUES),
     ),
     max_size=2,
 )

@@ -53,7 +53,7 @@ def beating(workspace: Workspace) -> Iterator[Finding]:
     elif now > late:
         yield found("beat-late", where, span=_span(ago), due=clock.iso(due))
     outcome = event.get("outcome")
-    if outcome in ("ok", "idle"):  # noqa: PLR6201 - another program's may be a list
+    if outcome in ("ok", "idle"):
         if not ahead and now <= late:
             yield ok(f"the last beat was {_span(ago)} ago: {outcome}")
     else:
