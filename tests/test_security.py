@@ -5,6 +5,7 @@
 
 import ast
 import json
+import os
 import re
 import secrets
 import shutil
@@ -261,6 +262,46 @@ def test_planted_links_give_way_to_files(copy: Path, precious: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.count(b"is a symbolic link") == 2
     assert not any(link.is_symlink() for link in links)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (".haios/beat.lock", 2),
+        (".haios/events.lock", 2),
+        (".haios/events-times.json", 0),
+        (".claude/haios-events.jsonl", 2),
+        (".claude/haios-events.jsonl.torn", 2),
+        (".claude/haios-events.0001.jsonl", 1),
+        (".claude/haios-status.json", 1),
+        (".claude/haios/config/haios.yaml", 1),
+        (".mcp.json", 0),
+        ("docs/pipe.md", 0),
+        ("haios.toml", 1),
+        ("memory.db", 1),
+        ("memory.db-vectors/head.json", 0),
+        ("traces/pipe.jsonl", 0),
+    ],
+)
+def test_a_pipe_is_refused_in_a_sentence(copy: Path, name: str, code: int) -> None:
+    """Nothing waits for the other end of a pipe that has none."""
+    path = copy / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    if name.endswith(".torn"):
+        with (copy / ".claude" / "haios-events.jsonl").open("a") as file:
+            file.write('{"ts":"2026')
+    (copy / "docs" / "new.md").write_text("# New\n\nA thing that was never said before is here.\n")
+    for words in (["heartbeat"], ["events"], ["events-since", "2h"], ["events-stats"], ["doctor"]):
+        done = hostile.run(copy, words)
+        said = (done.stdout + done.stderr).decode()
+        assert "Traceback" not in said
+        if words == ["heartbeat"]:
+            assert done.returncode == code, said
+            if code:
+                assert any(str(path) in line and "file" in line for line in said.splitlines())
 
 
 @posix
