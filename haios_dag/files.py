@@ -70,7 +70,7 @@ def _open_plain(path: str | Path, flags: int) -> int:
 
 
 def _not_plain(path: str | Path) -> OSError:
-    return OSError(errno.EINVAL, "it is no plain file: move it away", str(path))
+    return OSError(errno.EINVAL, "it is no plain file", str(path))
 
 
 def sync_folder(folder: Path) -> None:

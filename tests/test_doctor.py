@@ -464,3 +464,16 @@ def test_every_dependency_is_looked_for() -> None:
     modules = metadata.packages_distributions()
     assert needed == {plain(name) for module in place._NEEDED for name in modules[module]}
     assert len(place._NEEDED) == len(needed)
+
+
+def test_coverage_is_said(copy: Path) -> None:
+    """Of how many there are, how many have a vector; one that waits is no fault."""
+    (before,) = examine(copy)["vectors"]
+    sql(copy, "UPDATE dag_items SET model = NULL WHERE kind = 'concept' AND id = 1")
+    (after,) = examine(copy)["vectors"]
+    assert before.level == after.level == "ok"
+    (have, every), (fewer, same) = (
+        re.findall("[0-9]+", one.what.partition(";")[2]) for one in (before, after)
+    )
+    assert have == every == same
+    assert int(fewer) == int(have) - 1
