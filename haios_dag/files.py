@@ -40,9 +40,13 @@ def open_private(path: Path, flags: int) -> int:
     return _open_plain(path, flags | _NOFOLLOW)
 
 
-def open_plain(path: Path) -> IO[bytes]:
-    """Open a plain file for reading, also through a symbolic link; raise OSError."""
-    return open(path, "rb", opener=_open_plain)
+def open_plain(path: Path, *, follow: bool = True) -> IO[bytes]:
+    """Open a plain file for reading; raise OSError, also for a symbolic link unless `follow`."""
+
+    def opener(name: str, flags: int) -> int:
+        return _open_plain(name, flags if follow else flags | _NOFOLLOW)
+
+    return open(path, "rb", opener=opener)
 
 
 def read(path: Path) -> bytes:

@@ -161,7 +161,7 @@ def _changed(
 def _bytes(file: str, max_megabytes: float) -> bytes:
     """Return a file's content; raise DocumentError when it is too long or unreadable."""
     try:
-        with files.open_plain(Path(file)) as stream:
+        with files.open_plain(Path(file), follow=False) as stream:  # a link, since it was found
             size = os.fstat(stream.fileno()).st_size
             if size > max_megabytes * 1_000_000:
                 raise DocumentError(

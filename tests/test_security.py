@@ -22,7 +22,9 @@ import workspaces
 from memory_checks import assert_invariants
 from pages import page, spans, table
 
-from haios_dag import events, files
+from haios_dag import events, files, ingest
+from haios_dag.counts import Counts
+from haios_dag.errors import DocumentError
 from haios_dag.memory.store import Store
 from haios_dag.workspace import Workspace
 
@@ -350,6 +352,29 @@ def test_nothing_behind_a_link_is_read(tmp_path: Path) -> None:
     with Store.open(root / "memory.db", write=False) as store:
         assert len(store.recorded()) == 4
     assert private.encode() not in (root / "memory.db").read_bytes()
+
+
+@posix
+def test_a_link_that_takes_the_place_of_a_document_is_not_read(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that was put there after the folder had been listed."""
+    outside, document = tmp_path / "private", copy / "docs" / "new.md"
+    private = "The harbour of the other folder is where its ships are counted."
+    outside.write_text(f"# Private\n\n{private}\n")
+    document.write_text("# New\n\nA thing that was never said before is here.\n")
+    plain = ingest.scan
+
+    def scan(workspace: Workspace) -> dict[str, ingest.Found]:
+        found = plain(workspace)
+        document.unlink()
+        document.symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(ingest, "scan", scan)
+    with pytest.raises(DocumentError, match=r"docs/new\.md.*symbolic links"):
+        ingest.run(Workspace(copy), None, Counts())
+    assert private.encode() not in (copy / "memory.db").read_bytes()
 
 
 # --- modes ----------------------------------------------------------------------------------------
