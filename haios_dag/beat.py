@@ -221,7 +221,7 @@ class Beat:
             for path in (self.workspace.status, self.workspace.status_slim):
                 files.remove_leftovers(path)  # also of a step by hand, which leaves no marker
             self._record_unended(held.read())
-            self.id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+            self.id = f"{clock.stamp(self.started)}{secrets.randbits(12):03x}"
             marker = {
                 "beat": self.id,
                 "pid": os.getpid(),
