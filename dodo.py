@@ -91,12 +91,36 @@ def task_events_clear() -> Task:
     return commands.clear_events(beat.workspace)
 
 
+def task_pulse() -> Task:
+    return commands.show_pulse(beat.workspace)
+
+
+def task_watch() -> Task:
+    return commands.watch(beat.workspace)
+
+
 def task_validate() -> Task:
     return commands.validate(beat.workspace)
 
 
 def task_schedule() -> Iterator[Task]:
     return commands.schedule(beat.workspace)
+
+
+def task_schedule_watchdog() -> Task:
+    return commands.schedule_watchdog(beat.workspace)
+
+
+def task_schedule_install() -> Task:
+    return commands.install_schedule(beat.workspace)
+
+
+def task_schedule_remove() -> Task:
+    return commands.remove_schedule(beat.workspace)
+
+
+def task_schedule_status() -> Task:
+    return commands.schedule_status(beat.workspace)
 
 
 def task_synthesis_undo() -> Task:

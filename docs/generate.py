@@ -162,6 +162,12 @@ def _stats() -> str:
     return _keys(found, found)
 
 
+def _pulse() -> str:
+    """Return the table of what `doit pulse --json` says."""
+    found = schema.load("pulse")
+    return _keys(found, found)
+
+
 def _status() -> str:
     """Return the tables of the status's keys: who writes each, and the keys inside ours."""
     found = schema.load("status-slim")
@@ -196,6 +202,8 @@ def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
         return _type(whole["$defs"][rule["$ref"].removeprefix("#/$defs/")], whole)
     if "const" in rule:
         return f'`"{rule["const"]}"`'
+    if "oneOf" in rule:
+        return " or ".join(_type(one, whole) for one in reversed(rule["oneOf"]))
     if "enum" in rule:
         return ", ".join(f'`"{value}"`' for value in rule["enum"])
     if rule.get("format") == "date-time":
@@ -295,7 +303,7 @@ def _entries() -> str:
     kinds = {".xml": "xml", ".plist": "xml", ".service": "ini", ".timer": "ini"}
     parts = []
     for name, data in samples().items():
-        text = data.decode("utf-16" if name == windows.FILE else "utf-8").replace("\r\n", "\n")
+        text = data.decode("utf-16" if name.endswith(".xml") else "utf-8").replace("\r\n", "\n")
         kind = kinds.get(Path(name).suffix, "text")
         parts.append(f"`scheduler/sample/{name}`:\n\n```{kind}\n{text}```\n")
     return "\n".join(parts)
@@ -327,6 +335,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "finding": lambda: _line_of_validate("finding"),
     "numbers": lambda: _line_of_validate("numbers"),
     "stats": _stats,
+    "pulse": _pulse,
     "status": _status,
     "bookkeeping": _bookkeeping,
     "space": _space,

@@ -6,37 +6,33 @@ succeeds for doit and leaves its outcome here; the last task turns the outcomes 
 Run by hand (`doit synthesize`), a step that fails is an ordinary failure.
 """
 
-import json
-import os
-import platform
-import re
+import contextlib
 import secrets
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol, TextIO
 
 from doit.exceptions import TaskError, TaskFailed
 
-from haios_dag import __version__, clock, events, files, pulse, status
+from haios_dag import clock, files, heartbeat, marker, pulse, status
 from haios_dag.counts import Counts
 from haios_dag.errors import EventError, HaiosError, LockedError, MemoryUnavailableError
+from haios_dag.heartbeat import Outcome
+from haios_dag.notify import Notifications, Told
 from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import Workspace
 
-Outcome = dict[str, Any]
 Task = dict[str, Any]
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
             if hasattr(signal, name)]  # fmt: skip
 
 _OUTPUT_AT = 1_000_000  # bytes; there are two such files at most
-_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # of a beat
 
 _DRY_RUN = {
     "name": "dry_run",
@@ -91,6 +87,7 @@ class Beat:
         self._held: IO[bytes] | None = None
         self._signal: int | None = None
         self._recorded = False
+        self._news = Notifications(self.workspace)
         # A task's option reaches the task when those before it have run; these must not. doit also
         # takes an option that is cut short.
         self._dry = any(len(w) > 2 and "--dry-run".startswith(w) for w in sys.argv[1:])  # noqa: PLR2004
@@ -220,15 +217,9 @@ class Beat:
             files.set_aside(self.workspace.output, _OUTPUT_AT)
             for path in (self.workspace.status, self.workspace.status_slim):
                 files.remove_leftovers(path)  # also of a step by hand, which leaves no marker
-            self._record_unended(held.read())
+            heartbeat.append_unended(self.workspace, held.read())
             self.id = f"{clock.stamp(self.started)}{secrets.randbits(12):03x}"
-            marker = {
-                "beat": self.id,
-                "pid": os.getpid(),
-                "host": platform.node(),
-                "started": clock.iso(self.started),
-            }
-            _rewrite(held, json.dumps(marker).encode())
+            marker.write(held, self.id, self.started)
         except (EventError, OSError) as error:
             self._recorded = True  # there is nothing to record: no beat was begun
             said = (
@@ -237,6 +228,7 @@ class Beat:
                 else error
             )
             return TaskError(printable(f"{said}; no beat was begun"))
+        self._news.ping("start", f"beat {self.id} has begun")
         return None
 
     def _stop(self, number: int, _: FrameType | None) -> None:
@@ -254,35 +246,11 @@ class Beat:
     def _busy(self) -> str:
         """Say who holds the lock."""
         try:
-            holder = json.loads(self.workspace.beat_lock.read_bytes())
+            holder = marker.read(self.workspace)
             who = f"pid {holder['pid']} on {holder['host']} since {holder['started']}"
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, KeyError):
             who = "a step run by hand, or a beat that is just starting or ending"
         return f"another beat is running ({printable(who)}); this one did nothing"
-
-    def _record_unended(self, marker: bytes) -> None:
-        """Append the event of an earlier beat that left its marker but no event."""
-        if not marker.strip(b"\0 \n"):
-            return
-        try:
-            lost = json.loads(marker)
-            beat = _ID.fullmatch(lost["beat"])[0]  # type: ignore[index]
-            started = clock.iso(datetime.fromisoformat(lost["started"]))
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return  # cut off while it was written: that beat had not begun any work
-        if events.has_beat(self.workspace, beat):
-            return
-        insights, bridges = pulse.written_by(self.workspace, beat)
-        self._write_event(
-            beat=beat,
-            started=started,
-            outcome="interrupted",
-            seconds=None,
-            steps={},
-            insights=insights,
-            bridges=bridges,
-            reason="ended without an event: killed, powered off, or the log was not writable",
-        )
 
     def _append(self) -> TaskError | None:
         """Append this beat's event; an error makes doit exit with 2."""
@@ -311,48 +279,50 @@ class Beat:
             self._held.close()
             self._held = None
 
-    def _record(self, outcome: str, **reason: str) -> None:
-        """Append the event once, then clear the marker."""
+    def _record(self, outcome: str, **fields: Any) -> None:  # noqa: ANN401 - keys of the event
+        """Tell how the beat ended, append the event once, then clear the marker."""
+        seconds = round(time.perf_counter() - self._clock, 3)
+        if told := self._tell(outcome):
+            fields["notifications"] = told
         self._recorded = True
-        if outcome == "interrupted":
-            insights, bridges = pulse.written_by(self.workspace, str(self.id))
-        else:
-            insights = self.steps.get("synthesize", {}).get("new_insights", 0)
-            bridges = self.steps.get("bridge", {}).get("new_bridges", 0)
-        self._write_event(
-            beat=self.id,
-            started=clock.iso(self.started),
-            outcome=outcome,
-            seconds=round(time.perf_counter() - self._clock, 3),
-            steps=self.steps,
-            insights=insights,
-            bridges=bridges,
-            **reason,
-        )
+        cut_short = outcome == "interrupted"
+        try:
+            heartbeat.append(
+                self.workspace,
+                beat=self.id,
+                started=clock.iso(self.started),
+                outcome=outcome,
+                seconds=seconds,
+                steps=self.steps,
+                rows=heartbeat.written_by(self.workspace, str(self.id)) if cut_short else None,
+                **fields,
+            )
+        except EventError:
+            self._news.ping("failure", f"the event of beat {self.id} could not be written")
+            self._news.results()
+            raise
         assert self._held is not None  # noqa: S101 - only a beat that holds the lock records
-        _rewrite(self._held, b"")
+        marker.clear(self._held)
 
-    def _write_event(
-        self,
-        *,
-        steps: dict[str, Outcome],
-        insights: int,
-        bridges: int,
-        **fields: Any,  # noqa: ANN401
-    ) -> None:
-        synthesized = steps.get("synthesize", {}).get("outcome") == "ran"
-        event = {
-            "ts": clock.iso(clock.now()),
-            "type": "heartbeat",
-            "synthesis": synthesized,
-            "outcome": fields.pop("outcome"),
-            "new_insights": insights,
-            "new_bridges": bridges,
-            **fields,
-            "steps": steps,
-            "version": __version__,
-        }
-        events.append(self.workspace, event)
+    def _tell(self, outcome: str) -> list[Told]:
+        """Tell others how the beat ended, and return who was told what, from its start on.
+
+        No text that came out of a document goes there, only the names of steps.
+        """
+        self._news.results()  # a start that came behind the end would stand for a beat that hangs
+        failed = f"; failed: {', '.join(names)}" if (names := self._failed()) else ""
+        text = printable(f"beat {self.id}: {outcome}{failed}")
+        self._news.ping("success" if pulse.is_good(outcome) else "failure", text)
+        if self._news.has_messages:
+            with contextlib.suppress(EventError):  # which the append meets as well
+                if about := pulse.news(self.workspace, outcome):
+                    self._news.message(about, text)
+        told = self._news.results()
+        for one in told:
+            if not one["ok"]:
+                what = f"{one['to']} was not told ({one['about']}): {one['error']}"
+                print(f"   warning: {what}", file=sys.stderr)
+        return told
 
     def _failed(self) -> list[str]:
         return [name for name, step in self.steps.items() if step["outcome"] == "failed"]
@@ -375,14 +345,6 @@ class Beat:
             return TaskFailed(f"beat {self.id}: {', '.join(failed)} failed; see the event log")
         print(f"   beat {self.id}: {self._outcome()} in {seconds:.1f} s")
         return None
-
-
-def _rewrite(file: IO[bytes], data: bytes) -> None:
-    """Replace the content of the open lock file, durably."""
-    file.seek(0)
-    file.truncate()
-    file.write(data)
-    os.fsync(file.fileno())
 
 
 def _report(name: str, outcome: Outcome) -> None:

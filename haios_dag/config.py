@@ -4,7 +4,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,17 @@ class Schedule:
     hours: str
     jitter_minutes: int
     time_limit_minutes: int
+    name: str | None
+    logged_on_only: bool
+    grace_minutes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notify:
+    """Section `[notify]`; its values are secrets, which no representation shows."""
+
+    ping: str | None = field(repr=False)
+    apprise: list[str] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +84,7 @@ class Config:
     bridge: Bridge
     events: Events
     schedule: Schedule
+    notify: Notify
 
 
 def load(path: Path) -> Config:
@@ -106,6 +118,7 @@ def load(path: Path) -> Config:
         bridge=Bridge(**section("bridge")),
         events=Events(**section("events")),
         schedule=Schedule(**section("schedule")),
+        notify=Notify(**section("notify")),
     )
 
 

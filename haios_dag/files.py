@@ -156,6 +156,20 @@ def append_durable(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[int]:
+    """Let another program append to a file while the body runs; give the descriptor for it.
+
+    Raise OSError.
+    """
+    ensure_folder(path.parent)
+    descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 if sys.platform == "win32":
     import msvcrt
 

@@ -119,13 +119,20 @@ def _validator(name: str) -> "Draft202012Validator":
 
 
 def violations(name: str, instance: object) -> "list[ValidationError]":
-    """Return every violation, in the order of their places; [] when valid."""
+    """Return every violation, in the order of their places; [] when valid.
+
+    What a schema marks as `writeOnly` is a secret: the message does not quote it.
+    """
     try:
         if acceptor(name)(instance):
             return []
     except ValueError:
         pass  # the other one takes every value that Python reads
-    found = _validator(name).iter_errors(instance)
+    found = list(_validator(name).iter_errors(instance))
+    for error in found:
+        secret = isinstance(error.schema, dict) and error.schema.get("writeOnly")
+        if secret and error.validator != "additionalProperties":  # which quotes keys alone
+            error.message = f"it is not of this {error.validator}: {error.validator_value}"
     return sorted(found, key=lambda error: [str(part) for part in error.path])
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from haios_dag import config, files
 from haios_dag.errors import ConfigError
 
-OUTPUT = ".haios/beat.log"  # from the root; for what a beat prints that nobody sees
+# From the root: what scheduled tasks print, where nobody sees it.
+OUTPUTS = {"heartbeat": ".haios/beat.log", "watchdog": ".haios/watchdog.log"}
 _LEVELS = 2000  # the real configuration has 183
 
 
@@ -53,9 +54,14 @@ class Workspace:
         return self.root / ".haios" / "beat.lock"
 
     @property
+    def pulse_lock(self) -> Path:
+        """The lock of those that tell when the pulse is late (see `alarm`)."""
+        return self.root / ".haios" / "pulse.lock"
+
+    @property
     def output(self) -> Path:
         """What scheduled beats printed, where their scheduler does not keep it itself."""
-        return self.root / OUTPUT
+        return self.root / OUTPUTS["heartbeat"]
 
     @property
     def schedules(self) -> Path:

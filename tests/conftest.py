@@ -12,6 +12,7 @@ import workspaces
 from hypothesis import HealthCheck, settings
 
 from haios_dag.doctor import schedule
+from haios_dag.schedule import systemctl
 
 # No test asserts on time: not hypothesis on its own either. In CI the examples are always the same.
 settings.register_profile(
@@ -64,7 +65,7 @@ def scheduled(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     doctors.program(tmp_path / "bin" / "crontab", f'cat "{table}"')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(schedule, "_CRON", ())
-    monkeypatch.setattr(schedule, "_SYSTEMD_RUNS", tmp_path / "nowhere")
+    monkeypatch.setattr(systemctl, "RUNS", tmp_path / "nowhere")
     return copy
 
 

@@ -88,6 +88,8 @@ def command_lines(hostile: str = TERMINAL) -> Iterator[list[str]]:
         "synthesize": [["--dry-run"]],
         "validate": [[], ["--json"], [hostile]],
         "doctor": [[], ["--json"], ["--fix"]],
+        "pulse": [[], ["--json"], ["--notify"]],
+        "watch": [],  # never ends by itself; it has tests of its own
         "events-add": [[], ["--type", hostile, "--data", "{}"], ["--type", "x", "--data", hostile]],
     }
     last = ("events-clear", "synthesis-undo")

@@ -17,7 +17,10 @@ PULSE: dict[str, Any] = {
     "outcomes": {"ingest": "ran", "embed": "skipped"},
     "last": {"ts": NOW, "outcome": "ok"},
     "streak": {"outcome": "good", "beats": 3},
+    "missed": 0,
     "expected_by": DUE,
+    "late_after": "2026-01-31T13:30:00.000+00:00",
+    "down_after": "2026-01-31T15:30:00.000+00:00",
     "stale_after": LATE,
 }
 MEMORY = {"concepts": 12, "entities": 0, "traces": 3, "insights": 2, "bridges": 1}

@@ -11,12 +11,12 @@ PACKAGE = Path(haios_dag.__file__).parent
 GROUPS = [
     {"errors", "clock", "files", "text", "counts", "progress"},
     {"schema", "positions", "config", "workspace", "front_matter", "statements"},
-    {"documents", "traces", "events", "init", "schedule"},
+    {"documents", "traces", "events", "init", "schedule", "marker", "notify"},
     {"memory"},
     {"embedding", "ingest"},
     {"synthesis", "status", "recall"},
-    {"pulse", "validate"},
-    {"doctor"},
+    {"pulse", "heartbeat", "validate"},
+    {"doctor", "alarm", "watch"},
     {"beat", "commands"},
     {"__main__"},
 ]
@@ -67,7 +67,7 @@ def test_renderers_know_only_the_job() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("haios_dag")
         }
-    allowed = {"errors", "workspace", "schedule.job", "schedule.slots"}
+    allowed = {"errors", "schedule.job", "schedule.slots"}
     assert set().union(*found.values()) == {f"haios_dag.{name}" for name in allowed}
 
 

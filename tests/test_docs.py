@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import pytest
 import workspaces
@@ -197,16 +197,6 @@ def test_commands_exist(path: Path) -> None:
             assert task is None or task in tasks | DOIT_COMMANDS | subtasks, line
         if found := re.search(r"python -m haios_dag (\w+)", line):
             assert found[1] in {"init", "validate"}, line
-
-
-def test_the_commands_to_install_are_those_that_are_printed() -> None:
-    """The page of scheduling shows what `doit schedule` says, with a short path."""
-    shown = set(
-        "".join(blocks(page("scheduling"), "sh") + blocks(page("scheduling"), "bat")).splitlines()
-    )
-    for name, one in write.RENDERERS.items():
-        folder = (PureWindowsPath if name == "windows" else PurePosixPath)("scheduler")
-        assert set(one.by_hand(folder)) <= shown
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

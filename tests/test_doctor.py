@@ -20,8 +20,10 @@ from workspaces import doit, log
 
 from haios_dag import doctor, files, schema
 from haios_dag.doctor import memory as doctor_memory
-from haios_dag.doctor import place, repair, schedule
+from haios_dag.doctor import place, repair
 from haios_dag.doctor.finding import FINDINGS, Finding
+from haios_dag.schedule import systemctl
+from haios_dag.schedule import write as schedules
 from haios_dag.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and programs of POSIX")
@@ -159,7 +161,13 @@ def timer(root: Path, state: str = "inactive") -> None:
     units.mkdir(parents=True)
     (units / "pulse.service").write_text(f"ExecStart=python -m doit -f {root}/dodo.py heartbeat\n")
     PATCH.setenv("HOME", str(root.parent))
-    PATCH.setattr(schedule, "_SYSTEMD_RUNS", root.parent)
+    PATCH.setattr(systemctl, "RUNS", root.parent)
+
+
+def drifted(root: Path) -> None:
+    """Let the crontab have a block of ours that somebody has edited."""
+    (block,) = schedules.entries(Workspace(root), "cron").values()
+    (root.parent / "crontab").write_bytes(block.replace(b"# haios-dag: ", b"# edited: "))
 
 
 def of_another_beat(beat: str) -> Callable[[Path], None]:
@@ -242,6 +250,7 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("not-scheduled", "cron has no line for them", lambda root: (
         root.parent / "crontab").write_text(f"# {root}/dodo.py\n")),
     ("schedule-off", "pulse.service is there, and off", timer),
+    ("schedule-drift", "cron has is not what it should be: haios-heartbeat.cron: line 2", drifted),
     ("schedule-unknown", "cron cannot be asked (it broke)", lambda root: program(
         root.parent / "bin/crontab", "echo it broke >&2; exit 1")),
     ("no-memory", "no memory yet", lambda root: (root / "memory.db").unlink()),

@@ -11,6 +11,8 @@ from doctors import program
 
 from haios_dag.doctor import schedule
 from haios_dag.doctor.finding import Finding
+from haios_dag.schedule import program as asked
+from haios_dag.schedule import systemctl
 from haios_dag.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="programs are written for sh")
@@ -28,7 +30,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program(tmp_path / "bin/schtasks", "exit 1")
     (tmp_path / "cron.d").mkdir()
     monkeypatch.setattr(schedule, "_CRON", (tmp_path / "crontab", tmp_path / "cron.d"))
-    monkeypatch.setattr(schedule, "_SYSTEMD_RUNS", tmp_path)
+    monkeypatch.setattr(systemctl, "RUNS", tmp_path)
     units = ("--user", str(tmp_path / "user")), ("--system", str(tmp_path / "system"))
     monkeypatch.setattr(schedule, "_UNITS", units)
     (tmp_path / "space").mkdir()
@@ -137,7 +139,7 @@ def test_systemd(root: Path, scope: str) -> None:
 def test_systemd_that_does_not_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where systemd is not what runs this system, its files begin nothing."""
     unit(root.parent / "user", root)
-    monkeypatch.setattr(schedule, "_SYSTEMD_RUNS", root / "nowhere")
+    monkeypatch.setattr(systemctl, "RUNS", root / "nowhere")
     assert "systemd does not run here" in look(root).what
 
 
@@ -150,7 +152,7 @@ def test_no_program(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_answer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheduler that does not answer is not waited for."""
-    monkeypatch.setattr(schedule, "_SECONDS", 0.2)
+    monkeypatch.setattr(asked, "_SECONDS", 0.2)
     cron(root.parent, "exec sleep 60")
     assert "crontab did not answer in 0.2 seconds" in look(root).what
 

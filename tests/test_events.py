@@ -318,7 +318,7 @@ class TestFaults:
         for attempt in (
             lambda: events.append(workspace, simple(1)),
             lambda: list(events.read(workspace)),
-            lambda: events.recent(workspace, "session", 1),
+            lambda: events.recent(workspace, 1, "session"),
             lambda: events.has_beat(workspace, "b"),
             lambda: events.clear(workspace),
         ):
@@ -371,6 +371,6 @@ class TestFaults:
     def test_no_log(self, workspace: Workspace) -> None:
         """Reading where there is no log finds nothing and makes nothing."""
         assert list(events.read(workspace)) == []
-        assert events.recent(workspace, "heartbeat", 50) == []
+        assert events.recent(workspace, 50, "heartbeat") == []
         assert not events.has_beat(workspace, "b")
         assert list(workspace.root.iterdir()) == []

@@ -29,10 +29,10 @@ class TestFind:
                 kind = "heartbeat" if number % 100 == 0 else "session"
                 event = simple(number) | {"type": kind, "padding": "x" * (number % 500)}
                 file.write(json.dumps(event) + "\n")
-        found = [entry.event or {} for entry in events.recent(workspace, "heartbeat", 5)]
+        found = [entry.event or {} for entry in events.recent(workspace, 5, "heartbeat")]
         assert [event["number"] for event in found] == [2500, 2600, 2700, 2800, 2900]
-        assert len(events.recent(workspace, "heartbeat", 1000)) == 30
-        assert events.recent(workspace, "milestone", 5) == []
+        assert len(events.recent(workspace, 1000, "heartbeat")) == 30
+        assert events.recent(workspace, 5, "milestone") == []
 
     def test_recent_sees_through_encodings(self, workspace: Workspace) -> None:
         """A type is found in UTF-16 and with escaped letters too."""
@@ -41,7 +41,7 @@ class TestFind:
             b'{"ts":"2026-01-31T12:00:00Z","type":"\\u0068eartbeat","number":1}\n'
             + f'{{"ts":"{TS}","type":"heartbeat","number":2}}\r\n'.encode("utf-16-le")
         )
-        found = [entry.event or {} for entry in events.recent(workspace, "heartbeat", 5)]
+        found = [entry.event or {} for entry in events.recent(workspace, 5, "heartbeat")]
         assert [event["number"] for event in found] == [1, 2]
 
     def test_recent_looks_at_the_end_only(self, workspace: Workspace) -> None:
@@ -51,8 +51,8 @@ class TestFind:
         workspace.events.write_bytes(
             line.replace(b"session", b"early") + line * (17_000_000 // len(line))
         )
-        assert events.recent(workspace, "early", 1) == []
-        assert len(events.recent(workspace, "session", 3)) == 3
+        assert events.recent(workspace, 1, "early") == []
+        assert len(events.recent(workspace, 3, "session")) == 3
 
     def test_has_beat(self, workspace: Workspace) -> None:
         """A beat is found by its id in a heartbeat, not by a mention elsewhere."""

@@ -201,7 +201,7 @@ class TestRotation:
             events.append(workspace, heartbeat(beat=f"b{number}"))
         assert len(events.archives(workspace)) == 5
         last = [
-            entry.event["beat"] for entry in events.recent(workspace, "heartbeat", 4) if entry.event
+            entry.event["beat"] for entry in events.recent(workspace, 4, "heartbeat") if entry.event
         ]
         assert last == ["b2", "b3", "b4", "b5"]
         assert all(events.has_beat(workspace, f"b{number}") for number in range(6))

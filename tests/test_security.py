@@ -296,7 +296,7 @@ def test_a_pipe_is_refused_in_a_sentence(copy: Path, name: str, code: int) -> No
         with (copy / ".claude" / "haios-events.jsonl").open("a") as file:
             file.write('{"ts":"2026')
     (copy / "docs" / "new.md").write_text("# New\n\nA thing that was never said before is here.\n")
-    for words in (["heartbeat"], ["events"], ["events-since", "2h"], ["events-stats"], ["doctor"]):
+    for words in (["heartbeat"], ["events-since", "2h"], ["events-stats"], ["pulse"], ["doctor"]):
         done = hostile.run(copy, words)
         said = (done.stdout + done.stderr).decode()
         assert "Traceback" not in said
@@ -439,8 +439,30 @@ def _key(root: Path, canary: str) -> None:
     (root / "haios.toml").write_text(f'[llm]\napi_key = "{canary}"\n')
 
 
+def _told(root: Path, canary: str) -> None:
+    """Addresses that fail in every way: refused, no address, no such scheme, no such service."""
+    apprise = f"json://127.0.0.1:1/{canary} nothing://{canary} json://[{canary} mailto://{canary}"
+    (root / ".env").write_text(f"HAIOS_APPRISE_URLS={apprise}\n")
+    (root / "haios.toml").write_text(f'[notify]\nping = "http://127.0.0.1:1/{canary}"\n')
+
+
+def _told_nowhere(root: Path, canary: str) -> None:
+    (root / ".env").write_text(f"HAIOS_PING_URL=file://{canary}\n")
+    (root / "haios.toml").write_text(f'[notify]\napprise = ["http://[{canary}"]\n')
+
+
+def _no_address(root: Path, canary: str) -> None:
+    (root / "haios.toml").write_text(f'[notify]\nping = ["{canary}"]\napprise = "a {canary}"\n')
+
+
 @posix
-@pytest.mark.parametrize("place", [_good, _open, _malformed, _utf16, _settings, _key])
+@pytest.mark.parametrize(
+    "place",
+    [
+        _good, _open, _malformed, _utf16, _settings, _key,
+        _told, _told_nowhere, _no_address,
+    ],
+)  # fmt: skip
 def test_no_byte_of_a_secret_is_written(tmp_path: Path, place: Callable[[Path, str], None]) -> None:
     """Neither a file below the workspace nor any output holds a key, also where commands fail."""
     root = workspaces.make(tmp_path / "space")
@@ -454,10 +476,13 @@ def test_no_byte_of_a_secret_is_written(tmp_path: Path, place: Callable[[Path, s
             "        assert len(workspace.environment) < 1\n"
             "def task_bad():\n    return beat.step('bad', Bad, 'breaks')\n"
         )
+    (root / ".claude" / "haios-events.jsonl").write_text(
+        json.dumps({"ts": "2026-01-01T00:00:00Z", "type": "heartbeat"}) + "\n"
+    )
     said = b""
-    few = [["recall", "lock"], ["validate"], ["doctor"]]
+    few = [["recall", "lock"], ["validate"], ["doctor"], ["pulse", "--notify"], ["events"]]
     commands = hostile.command_lines("lock") if place is _good else few
-    for words in (["heartbeat"], ["bad"], *commands, ["heartbeat"]):
+    for words in (["pulse", "--notify"], ["heartbeat"], ["bad"], *commands, ["heartbeat"]):
         done = hostile.run(root, words, env=env)
         said += done.stdout + done.stderr
     written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

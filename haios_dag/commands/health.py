@@ -1,8 +1,12 @@
 """Commands that check that everything is as it should be."""
 
+import sys
+
 from doit.exceptions import TaskError, TaskFailed
 
 from haios_dag.commands.shared import JSON, STREAMED, Task, said
+from haios_dag.errors import HaiosError
+from haios_dag.text import printable
 from haios_dag.workspace import Workspace
 
 
@@ -46,3 +50,41 @@ def doctor(workspace: Workspace) -> Task:
     }
     doc = "check the installation and the memory, say what to do: doit doctor [--fix] [--json]"
     return {"actions": [examine], "params": [repair, JSON], "io": STREAMED, "doc": doc}
+
+
+def show_pulse(workspace: Workspace) -> Task:
+    """`doit pulse`: whether it beats."""
+
+    def look(notify: bool, json: bool) -> TaskError | None:
+        from haios_dag import alarm  # noqa: PLC0415 - only where used
+
+        try:
+            code = alarm.show(workspace, json=json, notify=notify)
+        except HaiosError as error:  # not 1, which would say that it is late
+            return TaskError(printable(str(error)))
+        if code:
+            sys.exit(code)  # doit has no failure for 3, and nothing more is to be printed
+        return None
+
+    tell = {
+        "name": "notify",
+        "long": "notify",
+        "type": bool,
+        "default": False,
+        "help": "tell those in [notify], once, when it is late and when it is down",
+    }
+    doc = "is it alive? exit code 0 alive, 1 late, 2 down, 3 never: doit pulse [--json] [--notify]"
+    return {"actions": [look], "params": [tell, JSON], "io": STREAMED, "doc": doc}
+
+
+def watch(workspace: Workspace) -> Task:
+    """`doit watch`: beats without a scheduler."""
+
+    @said
+    def beat() -> None:
+        from haios_dag import watch  # noqa: PLC0415 - only where used
+
+        watch.run(workspace)
+
+    doc = "beat on schedule in the foreground, where there is no scheduler, until it is stopped"
+    return {"actions": [beat], "io": STREAMED, "doc": doc}

@@ -5,12 +5,11 @@ The log is read with its archives, once and in constant memory; what is kept gro
 that wrote something, not with the log.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from haios_dag import clock, events
+from haios_dag import clock, events, marker
 from haios_dag.doctor.finding import Finding, found, ok
 from haios_dag.memory.health import Health, Rows
 from haios_dag.workspace import Workspace
@@ -51,7 +50,7 @@ class _Comparison:
         )}  # fmt: skip
         # Asked for before the rows: a beat that ends after them is this one, or began after this.
         self._now = clock.stamp(clock.now())
-        self._under_way = held(workspace).get("beat")
+        self._under_way = marker.read(workspace).get("beat")
         with store.snapshot():
             self._written = store.written()
             self._taken_back = store.undone()
@@ -101,18 +100,6 @@ def claims(workspace: Workspace, store: Health) -> Iterator[Finding]:
     if not wrong:
         undone = f"; {compared.undone:,} more were taken back" if compared.undone else ""
         yield ok(f"{compared.exact:,} heartbeats claim exactly the rows that memory has{undone}")
-
-
-def held(workspace: Workspace) -> dict[str, Any]:
-    """Return what the lock file says of the beat under way, or of one cut off; {} where nothing.
-
-    Raise OSError.
-    """
-    try:
-        marker = json.loads(workspace.beat_lock.read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError):
-        return {}
-    return marker if isinstance(marker, dict) else {}
 
 
 def _claims(event: dict[str, Any], rows: Rows) -> Rows:

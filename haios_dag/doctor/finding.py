@@ -11,7 +11,7 @@ Level = Literal["ok", "warning", "error", "unknown", "fixed"]
 
 RESTORE = "restore a backup, or move the memory away and let a beat begin afresh"
 _BEAT = "run: doit heartbeat"
-_SCHEDULE = "doit schedule writes the entry for your scheduler, and says how to install it"
+_SCHEDULE = "run: doit schedule-install"
 _AGAIN = "doit doctor --fix lets the next beat make them again"
 
 
@@ -76,7 +76,7 @@ FINDINGS: dict[str, tuple[str, Level, str, str, str]] = {
         ""),
     "beat-late": (
         "beats", "error", "the last beat was {span} ago, and one was due at {due}",
-        f"look whether the scheduler runs it: {_SCHEDULE}", ""),
+        "see why with doit schedule-status, and put it right with doit schedule-install", ""),
     "beat-interrupted": (
         "beats", "warning", "the last beat is interrupted: {why}", f"correct that, then {_BEAT}",
         ""),
@@ -99,9 +99,12 @@ FINDINGS: dict[str, tuple[str, Level, str, str, str]] = {
     "not-scheduled": ("schedule", "warning", "nothing begins the beats: {seen}", _SCHEDULE, ""),
     "schedule-off": (
         "schedule", "error", "{entry} is there, and off: {seen}", "run: {command}", ""),
+    "schedule-drift": (
+        "schedule", "warning", "what {scheduler} has is not what it should be: {drift}",
+        "see it with doit schedule-status, and put it right with doit schedule-install", ""),
     "schedule-unknown": (
         "schedule", "unknown", "whether anything begins the beats cannot be told: {seen}",
-        f"look into your own scheduler; {_SCHEDULE}", ""),
+        f"look into your own scheduler, or {_SCHEDULE}", ""),
     "no-memory": ("memory", "warning", "there is no memory yet", _BEAT, ""),
     "memory-unusable": ("memory", "error", "{error}", "do what it says, then ask again", ""),
     "memory-damaged": ("memory", "error", "it is damaged: {damage}", RESTORE, ""),

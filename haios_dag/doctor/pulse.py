@@ -1,18 +1,14 @@
 """Whether it beats: the log, the lock, the status files."""
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from haios_dag import clock, events, files, schema
-from haios_dag.doctor.claims import held
+from haios_dag import clock, events, files, marker, pulse, schema
 from haios_dag.doctor.finding import Finding, found, ok
-from haios_dag.errors import LockedError
 from haios_dag.memory.database import cache_folder
-from haios_dag.schedule import job
 from haios_dag.workspace import Workspace
 
 
@@ -34,28 +30,27 @@ def log(workspace: Workspace) -> Iterator[Finding]:
 
 def beating(workspace: Workspace) -> Iterator[Finding]:
     """Say whether there was a beat when one was due, and how it ended."""
-    slots = job.due(workspace)
-    now = clock.now()
-    last = events.recent(workspace, "heartbeat", 1)
-    where = workspace.events
-    if not last:
+    heart = pulse.judge(workspace)
+    newest, last, where = heart.newest, heart.last, workspace.events
+    if newest is None:
         yield found("no-beat", where)
         return
-    event, when = last[0].event or {}, last[0].when
-    if when is None:
+    if newest.when is None:
         yield found("beat-undated", where)
         return
-    ago = now - when
-    due, late = itertools.islice(slots.after(when), 2)
-    ahead = when > next(slots.after(now))
+    ago = heart.at - newest.when
+    ahead = newest is not last and ago < timedelta()
+    late = heart.state in (pulse.LATE, pulse.DOWN)
     if ahead:
         yield found("beat-ahead", where, span=_span(-ago))
-    elif now > late:
-        yield found("beat-late", where, span=_span(ago), due=clock.iso(due))
+    elif late and last and last.when and heart.expected_by:
+        yield found("beat-late", where, span=_span(heart.at - last.when),
+                    due=clock.iso(heart.expected_by))  # fmt: skip
+    event = newest.event or {}
     outcome = event.get("outcome")
-    if outcome in ("ok", "idle"):
-        if not ahead and now <= late:
-            yield ok(f"the last beat was {_span(ago)} ago: {outcome}")
+    if pulse.is_good(outcome):
+        if not ahead and not late:
+            yield ok(f"the last beat was {_span(max(ago, timedelta()))} ago: {outcome}")
     else:
         steps = event.get("steps")
         errors = [f"{name}: {step['error']}" for name, step in (
@@ -73,20 +68,18 @@ def lock(workspace: Workspace) -> Iterator[Finding]:
     """
     path = workspace.beat_lock
     try:
-        marker = path.read_bytes().strip(b"\0 \n")
+        content = path.read_bytes().strip(b"\0 \n")
     except FileNotFoundError:
-        marker = b""
-    if not marker:
+        content = b""
+    if not content:
         yield ok("no beat is under way, and none was cut off")
         return
-    beat = held(workspace)
+    beat = marker.parse(content)
     try:
         who = f"{beat['beat']}, pid {beat['pid']} on {beat['host']} since {beat['started']}"
     except KeyError:
         who = "its marker is cut off"
-    try:
-        files.lock(path, wait=False).close()
-    except LockedError:
+    if marker.is_held(workspace):
         yield ok(f"a beat is under way ({who})")
         return
     yield found("beat-cut-off", path, who=who)

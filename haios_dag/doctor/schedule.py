@@ -1,11 +1,10 @@
 """Whether a scheduler of this system begins the beats of a workspace."""
 
+import contextlib
 import os
 import plistlib
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from typing import Literal
 from xml.parsers.expat import ExpatError
 
 from haios_dag.doctor.finding import Finding, found, ok
-from haios_dag.schedule import cron, systemd
+from haios_dag.schedule import cron, systemctl, systemd
+from haios_dag.schedule.manage import Managed
+from haios_dag.schedule.program import UnansweredError, ask
 from haios_dag.workspace import Workspace
 
-_SECONDS = 10  # for another program to answer
 _CRON = Path("/etc/crontab"), Path("/etc/cron.d")
-_SYSTEMD_RUNS = Path("/run/systemd/system")  # sd_booted(3)
 _UNITS = (("--user", "~/.config/systemd/user"), ("--system", "/etc/systemd/system"))
 
 
@@ -32,10 +31,6 @@ class Seen:
     said: str
     entry: str = ""
     command: str = ""
-
-
-class _CannotLookError(Exception):
-    """A scheduler does not answer; the message says why."""
 
 
 def schedule(workspace: Workspace, platform: str = sys.platform) -> Iterator[Finding]:
@@ -50,7 +45,11 @@ def schedule(workspace: Workspace, platform: str = sys.platform) -> Iterator[Fin
     by_state = {one.state: one for one in reversed(seen)}
     said = "; ".join(one.said for one in seen)
     if "begins" in by_state:
-        yield ok(said)
+        drifted = dict(_drifted(workspace, platform))
+        for scheduler, drift in drifted.items():
+            yield found("schedule-drift", workspace.root, scheduler=scheduler, drift=drift)
+        if not drifted:
+            yield ok(said)
     elif off := by_state.get("off"):
         yield found("schedule-off", workspace.root, entry=off.entry, seen=said,
                     command=off.command)  # fmt: skip
@@ -60,10 +59,19 @@ def schedule(workspace: Workspace, platform: str = sys.platform) -> Iterator[Fin
         yield found("not-scheduled", workspace.root, seen=said)
 
 
+def _drifted(workspace: Workspace, platform: str) -> Iterator[tuple[str, str]]:
+    """Yield each scheduler whose entry of ours is another one than would be written now."""
+    names = {"win32": ["windows"], "darwin": ["launchd", "cron"]}.get(platform, ["systemd", "cron"])
+    for name in names:
+        with contextlib.suppress(UnansweredError):  # that is said already
+            if drift := Managed(workspace, name).drift():
+                yield name, "; ".join(line.replace("\n", " ") for line in drift)
+
+
 def _look(look: Callable[[set[str]], Seen], graphs: set[str]) -> Seen:
     try:
         return look(graphs)
-    except (_CannotLookError, OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (UnansweredError, OSError, RuntimeError) as error:  # RuntimeError: there is no home
         reason = getattr(error, "strerror", None) or error
         return Seen("unknown", f"{look.__name__.strip('_')} cannot be asked ({reason})")
 
@@ -82,7 +90,7 @@ def _cron(graphs: set[str]) -> Seen:
 
 
 def _systemd(graphs: set[str]) -> Seen:
-    if not _SYSTEMD_RUNS.is_dir():
+    if not systemctl.RUNS.is_dir():
         return Seen("nothing", "systemd does not run here")
     off = None
     for scope, folder in _UNITS:
@@ -134,7 +142,7 @@ def _task_scheduler(graphs: set[str]) -> Seen:
                    f'schtasks /change /enable /tn "{name}"')  # fmt: skip
     if not off and not "".join(graphs).isascii():
         # It prints in the console's code page, in which such a path may not exist.
-        raise _CannotLookError("the workspace's path is not plain ASCII, so it may be misread")
+        raise UnansweredError("the workspace's path is not plain ASCII, so it may be misread")
     return off or Seen("nothing", "Task Scheduler has no task for them")
 
 
@@ -151,23 +159,5 @@ _WINDOWS = (_task_scheduler,)
 
 
 def _said(*words: str, absent: str | None = None, fails: bool = False) -> str:
-    """Return what a program prints; raise _CannotLookError where it does not answer.
-
-    With `absent`, a failure that says so is an empty answer; with `fails`, any failure is one.
-    """
-    program = shutil.which(words[0])
-    if program is None:
-        raise _CannotLookError(f"there is no program {words[0]}")
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed program, and no shell
-            [program, *words[1:]], capture_output=True, check=False, timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise _CannotLookError(f"{words[0]} did not answer in {_SECONDS} seconds") from None
-    if done.returncode == 0 or (fails and done.stdout):
-        return done.stdout.decode("utf-8", "replace")
-    if absent and absent.encode() in done.stderr:
-        return ""
-    reason = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-    raise _CannotLookError(reason or f"{words[0]} ends with {done.returncode}")
+    """Return what a program prints; raise UnansweredError where it does not answer."""
+    return ask(*words, absent=absent, fails=fails).decode("utf-8", "replace")

@@ -75,23 +75,24 @@ def read_since(workspace: "Workspace", instant: datetime) -> Iterator["Entry"]:
         times.save()
 
 
-def recent(workspace: "Workspace", kind: str, count: int) -> list["Entry"]:
-    """Return the last `count` events of a type, oldest first, at a cost that has a bound.
+def recent(workspace: "Workspace", count: int, *kinds: str) -> list["Entry"]:
+    """Return the last `count` events of some types, oldest first, at a cost that has a bound.
 
     Looks at the last 16 MB at most, which hold tens of thousands of events. Raise EventError.
     """
     left = _RECENT
+    marks = tuple(itertools.chain.from_iterable(map(_marks, kinds)))
 
     def near(file: IO[bytes]) -> Iterator["Entry"]:
         nonlocal left
         if left > 0:
-            yield from lines.backward(file, marks=_marks(kind), within=left)
+            yield from lines.backward(file, marks=marks, within=left)
             left -= os.fstat(file.fileno()).st_size
 
     found = (
         entry
         for entry in _entries(workspace, near, newest_first=True)
-        if entry.event is not None and entry.event.get("type") == kind
+        if entry.event is not None and entry.event.get("type") in kinds
     )
     return list(itertools.islice(found, count))[::-1]
 

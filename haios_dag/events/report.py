@@ -112,6 +112,11 @@ def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
             error = short(step.get("error", ""), _LONGEST_ERROR)
             said.append(f"{short(name)} {step['outcome']}" + (f": {error}" if error else ""))
         warnings += len(found) if isinstance(found := step.get("warnings"), list) else 0
+    told = event.get("notifications")
+    untold = [one for one in told if isinstance(one, dict) and one.get("ok") is False
+              ] if isinstance(told, list) else []  # fmt: skip
+    if untold:
+        said.append(f"{len(untold)} notification{'' if len(untold) == 1 else 's'} failed")
     if warnings:
         said.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
     return "; ".join([", ".join(said[:4]), *said[4:]])

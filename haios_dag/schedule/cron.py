@@ -1,17 +1,14 @@
 """The lines for a user's crontab, as cron on Linux reads them (Debian's 3.0pl1, cronie)."""
 
 import shlex
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 
 from haios_dag.errors import ScheduleError
-from haios_dag.schedule.job import DESCRIPTION, NAME, Job
+from haios_dag.schedule.job import Job
 from haios_dag.schedule.slots import DAY, HOUR
-from haios_dag.workspace import OUTPUT
 
-FILE = f"{NAME}.cron"
-FILES = (FILE,)
-_BEGIN, _END = f"# BEGIN {NAME}", f"# END {NAME}"
 _LONGEST = 998  # bytes of a command that cron still reads
+_LOCKS = {"heartbeat": "cron.lock", "watchdog": "watchdog.lock"}
 
 
 def render(job: Job) -> dict[str, bytes]:
@@ -20,21 +17,34 @@ def render(job: Job) -> dict[str, bytes]:
     A block of its own between two comments, and no variables: those would hold for all the lines
     below, which are somebody else's. `flock` keeps beats from piling up even where Python hangs
     before it takes the beat's own lock, and passes over a slot without an error; `timeout` ends a
-    beat that hangs. All output goes to a file, as nobody reads cron's mail.
+    beat that hangs. All output goes to a file, as nobody reads cron's mail. A beat missed while the
+    computer was off is made up for when it starts.
     """
-    folder = PurePosixPath(OUTPUT).parent
+    folder = PurePosixPath(job.output).parent
     command = (
         f"umask 077; cd {quoted(str(job.root))} && mkdir -p {folder} && "
-        f"exec flock -n -E 0 {folder}/cron.lock timeout -k 60 {job.time_limit}m "
-        f"{' '.join(map(quoted, job.argv))} >> {OUTPUT} 2>&1"
+        f"exec flock -n -E 0 {folder}/{_LOCKS[job.task]} timeout -k 60 {job.time_limit}m "
+        f"{' '.join(map(quoted, job.argv))} >> {job.output} 2>&1"
     )
     if (length := len(command.encode())) > _LONGEST:
         raise ScheduleError(
             f"cron reads commands of up to {_LONGEST} bytes and this one has {length:,}; move the"
             " workspace to a shorter path"
         )
-    lines = [_BEGIN, f"# {DESCRIPTION}", f"{_when(job)} {command}", _END]
-    return {FILE: "".join(line + "\n" for line in lines).encode()}
+    begin, end = marks(job)
+    lines = [begin, f"# {job.description}", f"{_when(job)} {command}", f"@reboot {command}", end]
+    (file,) = files(job)
+    return {file: "".join(line + "\n" for line in lines).encode()}
+
+
+def files(job: Job) -> tuple[str, ...]:
+    """Return the names of the files."""
+    return (f"{job.name}.cron",)
+
+
+def marks(job: Job) -> tuple[str, str]:
+    """Return the lines before and after what is ours in somebody's table."""
+    return f"# BEGIN {job.name}", f"# END {job.name}"
 
 
 def _when(job: Job) -> str:
@@ -66,9 +76,3 @@ def quoted(word: str) -> str:
     backslash stands in single quotes here, so it is followed by closing and opening them again.
     """
     return shlex.quote(word).replace("\\", "\\''").replace("%", "\\%")
-
-
-def by_hand(folder: PurePath) -> list[str]:
-    """Return the commands that put the block in the place of an earlier one, and show the table."""
-    others = f"crontab -l 2>/dev/null | sed '/^{_BEGIN}$/,/^{_END}$/d'"
-    return [f"({others}; cat {shlex.quote(str(folder / FILE))}) | crontab -", "crontab -l"]

@@ -3,30 +3,38 @@
 import hashlib
 import platform
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
+from typing import Literal
 
 from haios_dag.config import Schedule
 from haios_dag.errors import ScheduleError
-from haios_dag.schedule.slots import Slots
-from haios_dag.workspace import OUTPUT, Workspace
+from haios_dag.schedule.slots import HOUR, Slots
+from haios_dag.workspace import OUTPUTS, Workspace
 
-NAME = "haios-heartbeat"
-DESCRIPTION = "haios-dag: one beat of the workspace"
+Task = Literal["heartbeat", "watchdog"]
+
+_TASKS: dict[Task, tuple[str, list[str]]] = {
+    "heartbeat": ("one beat of the workspace", ["heartbeat"]),
+    "watchdog": ("say when the beats stop", ["pulse", "--notify"]),
+}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One beat of one workspace: with which interpreter, when, and for how long at most.
+    """A task of one workspace: with which interpreter, when, and for how long at most.
 
-    The paths are absolute and of the system that the entry is for. Raise ScheduleError for one
-    that no scheduler could be told.
+    The paths are absolute and of the system that the entry is for; `suffix` tells the entries of
+    one user's workspaces apart. Raise ScheduleError for a path that no scheduler could be told.
     """
 
     python: PurePath
     root: PurePath
     slots: Slots
     time_limit: int  # minutes
+    task: Task = "heartbeat"
+    suffix: str = ""
+    logged_on_only: bool = True
 
     def __post_init__(self) -> None:
         for path in (self.python, self.root):
@@ -41,19 +49,43 @@ class Job:
                 )
 
     @property
-    def argv(self) -> list[str]:
-        """The command: it needs no PATH, no environment and no particular current directory."""
-        return [str(self.python), "-m", "doit", "-f", str(self.root / "dodo.py"), "heartbeat"]
+    def name(self) -> str:
+        """What its entries are called; the schedulers differ in how they write it."""
+        return f"haios-{self.task}{self.suffix}"
 
     @property
-    def output(self) -> PurePath:
-        """The file for what a beat prints, where the scheduler itself keeps nothing."""
-        return self.root / OUTPUT
+    def description(self) -> str:
+        """What it does, in a line."""
+        return f"haios-dag: {_TASKS[self.task][0]}"
+
+    @property
+    def argv(self) -> list[str]:
+        """The command: it needs no PATH, no environment and no particular current directory."""
+        words = _TASKS[self.task][1]
+        return [str(self.python), "-m", "doit", "-f", str(self.root / "dodo.py"), *words]
+
+    @property
+    def output(self) -> str:
+        """The file for what it prints, from the root, where the scheduler itself keeps nothing."""
+        return OUTPUTS[self.task]
 
 
-def make(python: PurePath, root: PurePath, schedule: Schedule, host: str) -> Job:
-    """Return the job of a workspace on a computer; raise ScheduleError."""
-    return Job(python, root, slots(root, schedule, host), schedule.time_limit_minutes)
+def make(
+    python: PurePath, root: PurePath, schedule: Schedule, host: str, task: Task = "heartbeat"
+) -> Job:
+    """Return a job of a workspace on a computer; raise ScheduleError.
+
+    The watchdog looks every hour, when a beat that was due would be late.
+    """
+    due = slots(root, schedule, host)
+    if task == "watchdog":
+        hourly = replace(schedule, every_minutes=HOUR, at=None, hours="0-24")
+        grace = schedule.grace_minutes or schedule.time_limit_minutes
+        due = Slots(hourly, (due.offset + grace) % HOUR)
+    return Job(
+        python, root, due, schedule.time_limit_minutes, task,
+        f"-{schedule.name}" if schedule.name else "", schedule.logged_on_only,
+    )  # fmt: skip
 
 
 def due(workspace: Workspace) -> Slots:

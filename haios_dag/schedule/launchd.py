@@ -1,17 +1,12 @@
 """The property list of a macOS launch agent."""
 
 import plistlib
-import shlex
-from pathlib import PurePath
 from typing import Any
 
 from haios_dag.errors import ScheduleError
 from haios_dag.schedule.job import Job
 from haios_dag.schedule.slots import DAY, HOUR
 
-LABEL = "com.haios.heartbeat"
-FILE = f"{LABEL}.plist"
-FILES = (FILE,)
 _LIMITED = (
     "import runpy, signal; signal.alarm({seconds});"
     " runpy.run_module('doit', run_name='__main__', alter_sys=True)"
@@ -26,8 +21,9 @@ def render(job: Job) -> dict[str, bytes]:
     and has no time limit, so the process sets itself an alarm that ends even one that hangs.
     """
     limited = _LIMITED.format(seconds=job.time_limit * 60)
+    output = str(job.root / job.output)
     content: dict[str, Any] = {
-        "Label": LABEL,
+        "Label": label(job),
         "ProgramArguments": [job.argv[0], "-c", limited, *job.argv[3:]],
         "WorkingDirectory": str(job.root),
         "EnvironmentVariables": {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
@@ -35,10 +31,21 @@ def render(job: Job) -> dict[str, bytes]:
         "RunAtLoad": True,
         "ProcessType": "Background",
         "Umask": 0o077,
-        "StandardOutPath": str(job.output),
-        "StandardErrorPath": str(job.output),
+        "StandardOutPath": output,
+        "StandardErrorPath": output,
     }
-    return {FILE: plistlib.dumps(content, sort_keys=False)}
+    (file,) = files(job)
+    return {file: plistlib.dumps(content, sort_keys=False)}
+
+
+def files(job: Job) -> tuple[str, ...]:
+    """Return the names of the files."""
+    return (f"{label(job)}.plist",)
+
+
+def label(job: Job) -> str:
+    """Return what launchd calls it."""
+    return f"com.haios.{job.name.removeprefix('haios-')}"
 
 
 def _when(job: Job) -> list[dict[str, int]]:
@@ -58,11 +65,3 @@ def _when(job: Job) -> list[dict[str, int]]:
     if len(times) == len(minutes) * DAY // HOUR:
         return [{"Minute": minute} for minute in minutes]
     return [{"Hour": time // HOUR, "Minute": time % HOUR} for time in times]
-
-
-def by_hand(folder: PurePath) -> list[str]:
-    """Return the commands that copy the file to where launchd looks, and load it."""
-    return [
-        f"cp {shlex.quote(str(folder / FILE))} ~/Library/LaunchAgents/",
-        f"launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/{FILE}",
-    ]

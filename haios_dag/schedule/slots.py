@@ -102,4 +102,5 @@ def _instant(day: date, time: int, zone: tzinfo | None) -> datetime:
     """Return when the clock shows a time for the first time that day, or would have."""
     hour, minute = divmod(time, HOUR)
     wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
-    return wall.astimezone(UTC)  # a naive time is this computer's
+    # A naive time is this computer's; astimezone() would place one that does not exist too early.
+    return datetime.fromtimestamp(wall.timestamp(), UTC)

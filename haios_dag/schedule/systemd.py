@@ -1,13 +1,8 @@
 """The service and the timer for a user's systemd (244 or newer)."""
 
-import shlex
-from pathlib import PurePath
-
 from haios_dag.errors import ScheduleError
-from haios_dag.schedule.job import DESCRIPTION, NAME, Job
+from haios_dag.schedule.job import Job
 from haios_dag.schedule.slots import DAY, HOUR
-
-FILES = SERVICE, TIMER = f"{NAME}.service", f"{NAME}.timer"
 
 # What works without privileges and without namespaces, so that it holds in every user's manager.
 _HARDENING = """\
@@ -24,29 +19,34 @@ UMask=0077
 def render(job: Job) -> dict[str, bytes]:
     """Return both files; raise ScheduleError for a schedule that is not the same every day."""
     service = (
-        f"[Unit]\nDescription={DESCRIPTION}\n\n"
+        f"[Unit]\nDescription={job.description}\n\n"
         f"[Service]\nType=oneshot\n"
         f"WorkingDirectory={_folder(str(job.root))}\n"
-        f"ExecStart=:{' '.join(map(quoted, _command(job.argv)))}\n"
+        f"ExecStart=:{' '.join(map(quoted, command(job)))}\n"
         f"TimeoutStartSec={job.time_limit}min\n"
         f"{_HARDENING}"
     )
     timer = (
-        f"[Unit]\nDescription={DESCRIPTION}, on schedule\n\n"
+        f"[Unit]\nDescription={job.description}, on schedule\n\n"
         f"[Timer]\n{''.join(f'OnCalendar={when}{chr(10)}' for when in calendar(job))}"
         "Persistent=true\n\n"
         "[Install]\nWantedBy=timers.target\n"
     )
-    return {SERVICE: service.encode(), TIMER: timer.encode()}
+    return dict(zip(files(job), (service.encode(), timer.encode()), strict=True))
 
 
-def _command(argv: list[str]) -> list[str]:
+def files(job: Job) -> tuple[str, ...]:
+    """Return the names of the files: the service, the timer."""
+    return f"{job.name}.service", f"{job.name}.timer"
+
+
+def command(job: Job) -> list[str]:
     """Return the command line, in which (":") a dollar sign is no variable.
 
     systemd starts no program with a quote or a backslash in its path; the shell does.
     """
-    through_shell = ["/bin/sh", "-c", 'exec "$0" "$@"'] if set(argv[0]) & set("'\"\\") else []
-    return [*through_shell, *argv]
+    odd = set(job.argv[0]) & set("'\"\\")
+    return [*(["/bin/sh", "-c", 'exec "$0" "$@"'] if odd else []), *job.argv]
 
 
 def calendar(job: Job) -> list[str]:
@@ -83,12 +83,3 @@ def _folder(path: str) -> str:
     """Return a folder: unquoted, and its end kept from being taken for a blank or a line's end."""
     end = "/" if path.endswith((" ", "\\")) else ""
     return path.replace("%", "%%") + end
-
-
-def by_hand(folder: PurePath) -> list[str]:
-    """Return the commands that copy both files to where systemd looks, and start the timer."""
-    paths = " ".join(shlex.quote(str(folder / name)) for name in FILES)
-    return [
-        f"install -D -m 600 -t ~/.config/systemd/user {paths}",
-        f"systemctl --user daemon-reload && systemctl --user enable --now {TIMER}",
-    ]

@@ -8,13 +8,9 @@ from pathlib import PurePath
 from xml.sax.saxutils import escape
 
 from haios_dag.errors import ScheduleError
-from haios_dag.schedule.job import DESCRIPTION, Job
+from haios_dag.schedule.job import Job
 from haios_dag.schedule.slots import ANCHOR, HOUR
-from haios_dag.workspace import OUTPUT
 
-NAME = "HAIOS-Heartbeat"
-FILE = f"{NAME}.xml"
-FILES = (FILE,)
 _LONGEST = 260  # characters of a path
 _TRIGGERS = 48
 
@@ -30,7 +26,7 @@ _TASK = """\
   </Triggers>
   <Principals>
     <Principal id="Author">
-      <LogonType>InteractiveToken</LogonType>
+      <LogonType>{logon}</LogonType>
       <RunLevel>LeastPrivilege</RunLevel>
     </Principal>
   </Principals>
@@ -83,22 +79,41 @@ def render(job: Job) -> dict[str, bytes]:
 
     A Python without a console opens no window, and has no output: doit writes its own to a file.
     """
-    words = job.argv[1:]
-    arguments = subprocess.list2cmdline([*words[:-1], "-o", OUTPUT, words[-1]])
+    command, *arguments = words(job)
     parts = {
-        "command": _path(_without_console(job.python)),
-        "arguments": _unexpanded(arguments),
+        "command": _path(command),
+        "arguments": _unexpanded(subprocess.list2cmdline(arguments)),
         "folder": _path(str(job.root)),
     }
     task = _TASK.format(
-        name=NAME,
-        description=DESCRIPTION,
+        name=name(job),
+        description=job.description,
+        logon="InteractiveToken" if job.logged_on_only else "S4U",
         triggers=_triggers(job),
         limit=_duration(job.time_limit),
         **{name: escape(text) for name, text in parts.items()},
     )
     data = task.replace("\n", "\r\n").encode("utf-16-le")
-    return {FILE: codecs.BOM_UTF16_LE + data}
+    (file,) = files(job)
+    return {file: codecs.BOM_UTF16_LE + data}
+
+
+def files(job: Job) -> tuple[str, ...]:
+    """Return the names of the files."""
+    return (f"{name(job)}.xml",)
+
+
+def name(job: Job) -> str:
+    """Return what the Task Scheduler calls it."""
+    return f"HAIOS-{job.task.capitalize()}{job.suffix}"
+
+
+def words(job: Job) -> list[str]:
+    """Return the command line, in words."""
+    at = job.argv.index(str(job.root / "dodo.py")) + 1
+    return [
+        _without_console(job.python), *job.argv[1:at], "-o", job.output, *job.argv[at:],
+    ]  # fmt: skip
 
 
 def _triggers(job: Job) -> str:
@@ -145,12 +160,3 @@ def _unexpanded(text: str) -> str:
             " value, and nothing keeps it from that; rename that folder"
         )
     return text
-
-
-def by_hand(folder: PurePath) -> list[str]:
-    """Return the commands that install what stands in a folder, and run it once."""
-    path = str(folder / FILE)
-    return [
-        subprocess.list2cmdline(["schtasks", "/create", "/f", "/tn", NAME, "/xml", path]),
-        f"schtasks /run /tn {NAME}",
-    ]

@@ -3,45 +3,55 @@
 import platform
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from haios_dag import files
 from haios_dag.errors import HaiosError, ScheduleError
 from haios_dag.schedule import cron, job, launchd, systemd, windows
+from haios_dag.schedule.job import Job, Task
 from haios_dag.workspace import Workspace
 
-RENDERERS = {"windows": windows, "cron": cron, "systemd": systemd, "launchd": launchd}
+RENDERERS: dict[str, ModuleType] = {
+    "windows": windows,
+    "cron": cron,
+    "systemd": systemd,
+    "launchd": launchd,
+}
 _SYSTEMS = {"windows": ("Windows", "win32"), "launchd": ("macOS", "darwin")}
 
 
-def entries(workspace: Workspace, name: str) -> dict[Path, bytes]:
-    """Return the files of a scheduler with what they should be; raise HaiosError."""
+def job_of(workspace: Workspace, task: Task = "heartbeat") -> Job:
+    """Return a job of a workspace with this very interpreter; raise ConfigError, ScheduleError."""
     schedule = workspace.config.schedule
-    one = job.make(Path(sys.executable), workspace.root, schedule, platform.node())
-    rendered = RENDERERS[name].render(one)
+    return job.make(Path(sys.executable), workspace.root, schedule, platform.node(), task)
+
+
+def entries(workspace: Workspace, name: str, task: Task = "heartbeat") -> dict[Path, bytes]:
+    """Return the files of a scheduler with what they should be; raise HaiosError."""
+    rendered: dict[str, bytes] = RENDERERS[name].render(job_of(workspace, task))
     return {workspace.schedules / file: data for file, data in rendered.items()}
 
 
-def current(workspace: Workspace, name: str) -> bool:
+def current(workspace: Workspace, name: str, task: Task = "heartbeat") -> bool:
     """Tell whether the files of a scheduler are what they should be; raise HaiosError, OSError."""
-    wanted = entries(workspace, name)
+    wanted = entries(workspace, name, task)
     folder = workspace.output.parent.is_dir()
     return folder and all(path.is_file() and path.read_bytes() == wanted[path] for path in wanted)
 
 
-def write(workspace: Workspace, name: str) -> list[str]:
+def write(workspace: Workspace, name: str, task: Task = "heartbeat") -> list[str]:
     """Write the files of a scheduler; return what was done and how to install them, as lines.
 
     What a scheduler cannot be told raises ScheduleError, and no file is left that tells it anything
     else. Raise HaiosError.
     """
     try:
-        wanted = entries(workspace, name)
+        wanted = entries(workspace, name, task)
         files.ensure_folder(workspace.output.parent)  # schedulers make the file, not the folder
         for path, data in wanted.items():
             files.write_atomic(path, data)
     except ScheduleError:
-        for file in RENDERERS[name].FILES:
-            (workspace.schedules / file).unlink(missing_ok=True)
+        _remove(workspace, name, task)
         raise
     except OSError as error:
         where = error.filename or workspace.schedules
@@ -50,5 +60,15 @@ def write(workspace: Workspace, name: str) -> list[str]:
     system, platform_name = _SYSTEMS.get(name, ("Linux", "linux"))
     if sys.platform != platform_name:
         return [*lines, f"for {system}, with the paths of this computer; write it there"]
-    commands = RENDERERS[name].by_hand(workspace.schedules)
-    return [*lines, "to install it:", *(f"  {command}" for command in commands)]
+    watchdog = "--watchdog " if task == "watchdog" else ""
+    return [*lines, f"to install it: doit schedule-install {watchdog}{name}"]
+
+
+def _remove(workspace: Workspace, name: str, task: Task) -> None:
+    """Remove the files of a scheduler, where the job itself can be described."""
+    try:
+        names = RENDERERS[name].files(job_of(workspace, task))
+    except ScheduleError:  # a path that no scheduler takes: nothing was ever written for it
+        return
+    for file in names:
+        (workspace.schedules / file).unlink(missing_ok=True)

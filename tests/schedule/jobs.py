@@ -23,6 +23,10 @@ HOSTILE = "a b & c%d 'x\" ž;${HOME} $HOME `id`\\%\\\\s <é> #!\\"
 HOSTILE_WINDOWS = "a b & c%d 'x ž;${HOME} $HOME `id` é #!"
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such shell")
 POSIX = PurePosixPath("/srv/space")
+CRON = "haios-heartbeat.cron"
+SERVICE, TIMER = "haios-heartbeat.service", "haios-heartbeat.timer"
+PLIST = "com.haios.heartbeat.plist"
+TASK = "HAIOS-Heartbeat.xml"
 SPACE = PureWindowsPath(r"C:\Users\ana\space")
 
 
@@ -47,11 +51,12 @@ def on_windows(root: PurePath = SPACE, **changes: Any) -> job.Job:  # noqa: ANN4
 
 def cron_line(one: job.Job) -> tuple[str, str]:
     """Return the five fields and the command, as they stand in the file."""
-    (line,) = (
+    line, at_boot = (
         line
-        for line in cron.render(one)[cron.FILE].decode().split("\n")
+        for line in cron.render(one)[CRON].decode().split("\n")
         if line and not line.startswith("#")
     )
+    assert at_boot == f"@reboot {line.split(' ', 5)[5]}"
     *fields, command = line.split(" ", 5)
     return " ".join(fields), command
 
@@ -115,7 +120,7 @@ NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 
 def task(one: job.Job) -> ET.Element:
     """Return the root element of the task."""
-    return ET.fromstring(windows.render(one)[windows.FILE])  # noqa: S314 - our own
+    return ET.fromstring(windows.render(one)[TASK])  # noqa: S314 - our own
 
 
 def at(root: ET.Element, path: str) -> str:
@@ -164,7 +169,7 @@ def _arguments(line: str) -> Iterator[str]:
 
 def agent(one: job.Job) -> dict[str, Any]:
     """Return the content of the property list."""
-    found: dict[str, Any] = plistlib.loads(launchd.render(one)[launchd.FILE])
+    found: dict[str, Any] = plistlib.loads(launchd.render(one)[PLIST])
     return found
 
 

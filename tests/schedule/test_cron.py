@@ -1,6 +1,5 @@
 """The lines for a crontab."""
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jobs import HOSTILE, as_cron_runs, cron_line, needs_posix, posix
+from jobs import CRON, HOSTILE, as_cron_runs, cron_line, needs_posix, posix
 from workspaces import log
 
 from haios_dag import files
@@ -36,11 +35,12 @@ needs_tools = pytest.mark.skipif(
 
 def test_the_line_for_a_plain_path() -> None:
     """It is a block with its own marks, no variables, and ends with a newline."""
-    data = cron.render(posix())[cron.FILE]
+    data = cron.render(posix())[CRON]
     assert data.decode().splitlines() == [
         "# BEGIN haios-heartbeat",
         "# haios-dag: one beat of the workspace",
         f"0 * * * * {COMMAND}",
+        f"@reboot {COMMAND}",
         "# END haios-heartbeat",
     ]
     assert data.endswith(b"\n")
@@ -119,7 +119,7 @@ def test_the_real_crontab_takes_it(tmp_path: Path) -> None:
     if "-n" not in crontab("-?", folder=tmp_path, table="").stderr:
         pytest.skip("this crontab has no dry run")
     for one in (posix(), posix(tmp_path / HOSTILE), posix(every_minutes=15, hours="22-6")):
-        block = cron.render(one)[cron.FILE].decode()
+        block = cron.render(one)[CRON].decode()
         table = f"MAILTO=me\n5 4 * * * other\n{block}@daily more\n"
         assert crontab("-n", folder=tmp_path, table=table).returncode == 0
     unended = block.partition("\n# END")[0]
@@ -135,7 +135,7 @@ def test_the_limit_is_that_of_the_real_crontab(tmp_path: Path) -> None:
     pad = "d" * (spare % 3)
     one = posix(PurePosixPath("/", name), PurePosixPath("/", name, pad + ".venv/bin/python"))
     assert len(cron_line(one)[1]) == 998
-    longest = cron.render(one)[cron.FILE].decode()
+    longest = cron.render(one)[CRON].decode()
     assert crontab("-n", folder=tmp_path, table=longest).returncode == 0
     longer = longest.replace(" 30m ", " 030m ")
     assert crontab("-n", folder=tmp_path, table=longer).returncode == 1
@@ -211,28 +211,3 @@ def test_a_beat_that_hangs_is_ended(tmp_path: Path) -> None:
     assert "timeout -k 60 30m /bin/sleep " in command
     hanging = command.replace("30m", "0.1s").replace("-m doit", "60 #")
     assert run_bare(hanging, tmp_path).returncode == 124
-
-
-@needs_posix
-def test_by_hand(tmp_path: Path) -> None:
-    """The shown commands put the block in once, however often, and touch no other line."""
-    table = tmp_path / "table"
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    fake = tools / "crontab"
-    fake.write_text(
-        f'#!/bin/sh\n[ "$1" = -l ] && exec cat {table}\n'
-        f"cat > {table}.new && mv {table}.new {table}\n"
-    )
-    fake.chmod(0o755)
-    folder = tmp_path / HOSTILE
-    folder.mkdir()
-    others = "MAILTO=me\n# BEGIN haios-heartbeats of mine\n5 4 * * * other\n"
-    table.write_text(others)
-    for every in (60, 60, 15):
-        block = cron.render(posix(every_minutes=every))[cron.FILE]
-        (folder / cron.FILE).write_bytes(block)
-        for command in cron.by_hand(folder):
-            subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True,
-                           env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"})  # fmt: skip
-        assert table.read_text() == others + block.decode()

@@ -1,6 +1,5 @@
 """The property list for launchd."""
 
-import os
 import plistlib
 import shutil
 import signal
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import workspaces
 from hypothesis import given
-from jobs import agent, needs_posix, posix
+from jobs import PLIST, agent, needs_posix, posix
 from test_cron import POSIX_NAMES
 from workspaces import log
 
@@ -102,11 +101,11 @@ def test_any_path_comes_out_as_it_went_in(name: str) -> None:
 def test_another_parser_reads_the_same(hostile: tuple[Path, Path], tmp_path: Path) -> None:
     """libplist, which shares no code with Python's, comes to the same content."""
     one = posix(*hostile)
-    (tmp_path / "in").write_bytes(launchd.render(one)[launchd.FILE])
+    (tmp_path / "in").write_bytes(launchd.render(one)[PLIST])
     binary = ["plistutil", "-i", str(tmp_path / "in"), "-f", "bin", "-o", str(tmp_path / "out")]
     subprocess.run(binary, check=True, capture_output=True)
     assert plistlib.loads((tmp_path / "out").read_bytes()) == agent(one)
-    (tmp_path / "in").write_bytes(launchd.render(one)[launchd.FILE].replace(b"</dict>", b""))
+    (tmp_path / "in").write_bytes(launchd.render(one)[PLIST].replace(b"</dict>", b""))
     assert b"ERROR" in subprocess.run(binary, check=True, capture_output=True).stdout
 
 
@@ -154,22 +153,3 @@ def test_a_beat_that_hangs_is_ended(copy: Path) -> None:
     shutil.copy(workspaces.ROOT / "dodo.py", copy / "dodo.py")
     assert workspaces.doit(copy).returncode == 0
     assert [event["outcome"] for event in log(copy)[before:]] == ["interrupted", "idle"]
-
-
-@needs_posix
-def test_by_hand(hostile: tuple[Path, Path], tmp_path: Path) -> None:
-    """The shown commands copy the file to where launchd looks, and load it from there."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    fake = tools / "launchctl"
-    fake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
-    fake.chmod(0o755)
-    agents = tmp_path / "Library" / "LaunchAgents"
-    agents.mkdir(parents=True)
-    (hostile[0] / launchd.FILE).write_bytes(b"list")
-    env = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path)}
-    for shown in launchd.by_hand(hostile[0]):
-        subprocess.run(["/bin/sh", "-c", shown], check=True, env=env)
-    assert (agents / launchd.FILE).read_bytes() == b"list"
-    loaded = f"bootstrap gui/{os.getuid()} {agents / launchd.FILE}\n"
-    assert (tmp_path / "said").read_text() == loaded

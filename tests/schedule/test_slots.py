@@ -123,6 +123,18 @@ def test_this_computers_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [f"{slot:%d %H:%M}" for slot in found] == ["07 12:30", "08 11:30"]
 
 
+@pytest.mark.parametrize(("name", "day"), [change[:2] for change in CHANGES])
+def test_this_computers_zone_is_as_good_as_a_named_one(name: str, day: date) -> None:
+    """Every half hour of a day that clocks change is due at the same instant either way."""
+    zone = ZoneInfo(name)
+    with local_time(name):
+        for half_hours in range(48):
+            slots = Slots(settings(at=f"{half_hours // 2:02}:{half_hours % 2 * 3}0"))
+            start = midnight(day, zone) - timedelta(hours=1)
+            here, there = (list(islice(slots.after(start, one), 2)) for one in (None, zone))
+            assert here == there, slots.schedule.at
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [

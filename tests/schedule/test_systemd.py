@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from jobs import HOSTILE, as_systemd_reads, needs_posix, posix, unit
+from jobs import SERVICE, TIMER, as_systemd_reads, posix, unit
 from test_cron import POSIX_NAMES
 from test_slots import CHANGES, midnight, on
 from workspaces import log
@@ -27,14 +27,14 @@ SHELL = ["/bin/sh", "-c", 'exec "$0" "$@"']
 
 def command(one: Any) -> list[str]:  # noqa: ANN401 - a job
     """Return the words that systemd makes of ExecStart."""
-    (value,) = unit(one, systemd.SERVICE)["ExecStart"]
+    (value,) = unit(one, SERVICE)["ExecStart"]
     assert value.startswith(":"), "a dollar sign would be a variable"
     return as_systemd_reads(value[1:])
 
 
 def folder(one: Any) -> str:  # noqa: ANN401 - a job
     """Return the folder that systemd changes to: taken as it stands, but for `%%`."""
-    (value,) = unit(one, systemd.SERVICE)["WorkingDirectory"]
+    (value,) = unit(one, SERVICE)["WorkingDirectory"]
     assert value == value.strip(" \t")
     path = value.replace("%%", "%")
     return path.removesuffix("/")
@@ -42,7 +42,7 @@ def folder(one: Any) -> str:  # noqa: ANN401 - a job
 
 def test_the_service() -> None:
     """It runs once, is ended when it hangs, and has what hardening needs no privileges."""
-    found = unit(posix(time_limit_minutes=45), systemd.SERVICE)
+    found = unit(posix(time_limit_minutes=45), SERVICE)
     wanted = {
         "Type": "oneshot",
         "WorkingDirectory": "/srv/space",
@@ -58,7 +58,7 @@ def test_the_service() -> None:
 
 def test_the_timer() -> None:
     """It makes up for a missed time, once, and is pulled in with the other timers."""
-    found = unit(posix(), systemd.TIMER)
+    found = unit(posix(), TIMER)
     assert found["OnCalendar"] == ["*-*-* *:00:00 UTC"]
     assert found["Persistent"] == ["true"]
     assert found["WantedBy"] == ["timers.target"]
@@ -109,7 +109,7 @@ def verify(path: Path, run: Path) -> str:
     """Return what `systemd-analyze verify --user` has to say; nothing is good."""
     run.mkdir(mode=0o700, exist_ok=True)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--user", path / systemd.SERVICE, path / systemd.TIMER],
+        ["systemd-analyze", "verify", "--user", path / SERVICE, path / TIMER],
         env=os.environ | {"XDG_RUNTIME_DIR": str(run), "HOME": str(run)},
         capture_output=True,
         text=True,
@@ -161,8 +161,8 @@ def test_a_quote_in_a_programs_path_needs_the_shell(tmp_path: Path) -> None:
     for name, data in systemd.render(posix(tmp_path, python)).items():
         (tmp_path / name).write_bytes(data)
     assert verify(tmp_path, tmp_path / "run") == ""
-    service = (tmp_path / systemd.SERVICE).read_text().replace(' -c "exec \\"$0\\" \\"$@\\""', "")
-    (tmp_path / systemd.SERVICE).write_text(service.replace(":/bin/sh ", ":"))
+    service = (tmp_path / SERVICE).read_text().replace(' -c "exec \\"$0\\" \\"$@\\""', "")
+    (tmp_path / SERVICE).write_text(service.replace(":/bin/sh ", ":"))
     assert "special characters" in verify(tmp_path, tmp_path / "run")
 
 
@@ -235,28 +235,3 @@ def test_a_real_beat(hostile: tuple[Path, Path], tmp_path: Path) -> None:
     done = run_bare(command(one), folder(one), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [event["outcome"] in {"ok", "idle"} for event in log(root)[before:]] == [True]
-
-
-@needs_posix
-def test_by_hand(tmp_path: Path) -> None:
-    """The shown commands put both files where systemd looks, private, and start the timer."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    fake = tools / "systemctl"
-    fake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
-    fake.chmod(0o755)
-    written = tmp_path / HOSTILE
-    written.mkdir()
-    files = systemd.render(posix())
-    for name, data in files.items():
-        (written / name).write_bytes(data)
-    env = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path)}
-    for shown in systemd.by_hand(written):
-        subprocess.run(["/bin/sh", "-c", shown], check=True, env=env)
-    units = tmp_path / ".config" / "systemd" / "user"
-    assert {path.name: path.read_bytes() for path in units.iterdir()} == files
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in units.iterdir())
-    assert (tmp_path / "said").read_text().splitlines() == [
-        "--user daemon-reload",
-        "--user enable --now haios-heartbeat.timer",
-    ]

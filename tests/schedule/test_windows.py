@@ -12,7 +12,7 @@ import task_shape
 import workspaces
 from hypothesis import given
 from hypothesis import strategies as st
-from jobs import HOSTILE_WINDOWS, NAMESPACE, SPACE, as_windows_splits, at, on_windows
+from jobs import HOSTILE_WINDOWS, NAMESPACE, SPACE, TASK, as_windows_splits, at, on_windows
 from jobs import task as parsed
 
 from haios_dag.errors import ScheduleError
@@ -75,7 +75,7 @@ def test_it_is_valid(
     triggers: int,
 ) -> None:
     """Every task is valid against the official schema."""
-    assert official(windows.render(on_windows(root, **changes))[windows.FILE]) == []
+    assert official(windows.render(on_windows(root, **changes))[TASK]) == []
     assert len(parsed(on_windows(root, **changes)).find(f"{NAMESPACE}Triggers") or ()) == triggers
 
 
@@ -92,7 +92,7 @@ def test_it_has_the_required_shape(root: PurePath, changes: dict[str, Any], trig
 
 def broken(old: str, new: str) -> str:
     """Return our task with one thing changed."""
-    text = windows.render(on_windows())[windows.FILE].decode("utf-16").partition("?>")[2].strip()
+    text = windows.render(on_windows())[TASK].decode("utf-16").partition("?>")[2].strip()
     assert old in text
     return text.replace(old, new)
 
@@ -139,7 +139,7 @@ def test_what_is_wrong_is_seen_by_the_official_schema(
 
 def test_its_bytes() -> None:
     """UTF-16, little-endian with its mark, CRLF: the one encoding that every importer takes."""
-    data = windows.render(on_windows())[windows.FILE]
+    data = windows.render(on_windows())[TASK]
     assert data.startswith(codecs.BOM_UTF16_LE)
     text = data.decode("utf-16")
     assert text.startswith('<?xml version="1.0" encoding="UTF-16"?>\r\n')
@@ -247,12 +247,3 @@ def test_what_it_cannot_say_is_refused() -> None:
         windows.render(on_windows(hours="8-21", every_minutes=15))
     with pytest.raises(ScheduleError, match="shorter path"):
         windows.render(on_windows(PureWindowsPath("C:/", "x" * 258)))
-
-
-def test_by_hand() -> None:
-    """The shown commands import the very file, and then run the task once."""
-    create, run = windows.by_hand(PureWindowsPath("C:/", HOSTILE_WINDOWS))
-    path = str(PureWindowsPath("C:/", HOSTILE_WINDOWS, "HAIOS-Heartbeat.xml"))
-    words = ["schtasks", "/create", "/f", "/tn", "HAIOS-Heartbeat", "/xml", path]
-    assert as_windows_splits(create) == words
-    assert run == "schtasks /run /tn HAIOS-Heartbeat"

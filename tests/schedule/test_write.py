@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import workspaces
-from jobs import agent, as_windows_splits, at, on_windows, posix, settings
+from jobs import CRON, PLIST, SERVICE, agent, as_windows_splits, at, on_windows, posix, settings
 from jobs import task as parsed
 from workspaces import doit, log
 
 from haios_dag import init
 from haios_dag.doctor import schedule
 from haios_dag.errors import ScheduleError
-from haios_dag.schedule import cron, job, launchd, systemd, write
+from haios_dag.schedule import cron, job, launchd, systemctl, systemd, write
 from haios_dag.workspace import Workspace
 
 FILES = {
@@ -48,10 +48,10 @@ def test_all_of_them(root: Path) -> None:
     assert {path.name for path in folder.iterdir()} == FILES
     for name in FILES:
         assert f"   {folder / name} written" in done.stdout.splitlines()
-    shown = {"linux": "| crontab -", "darwin": "launchctl bootstrap", "win32": "schtasks /create"}
-    assert [said in done.stdout for said in shown.values()] == [
-        platform == sys.platform for platform in shown
-    ]
+    shown = {"cron": "linux", "systemd": "linux", "launchd": "darwin", "windows": "win32"}
+    for name, platform in shown.items():
+        command = f"to install it: doit schedule-install {name}\n"
+        assert (command in done.stdout) == (platform == sys.platform)
     names = [f"schedule:{name}" for name in write.RENDERERS]
     assert marks(doit(root, "schedule")) == dict.fromkeys(names, "--")
     (folder / "haios-heartbeat.timer").unlink()
@@ -79,10 +79,10 @@ def test_the_subtasks_are_listed(root: Path) -> None:
     """`doit list --all` shows one for each scheduler, with the files that it writes."""
     shown = dict(line.split(maxsplit=1) for line in doit(root, "list", "--all").stdout.splitlines())
     assert {name for name in shown if name.startswith("schedule:")} == {
-        f"schedule:{name}" for name in write.RENDERERS
+        f"schedule:{name}" for name in (*write.RENDERERS, "watchdog")
     }
     for name, one in write.RENDERERS.items():
-        assert one.FILES[0] in shown[f"schedule:{name}"]
+        assert one.files(posix())[0] in shown[f"schedule:{name}"]
 
 
 def test_what_one_cannot_say_is_refused_and_the_others_come(root: Path) -> None:
@@ -159,8 +159,8 @@ def test_the_interpreter_is_the_one_that_runs(hostile: tuple[Path, Path]) -> Non
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("not written: ") == 1  # Windows could put variables into this name
-    content = (root / "scheduler" / launchd.FILE).read_bytes()
-    assert content == launchd.render(posix(root, python))[launchd.FILE]
+    content = (root / "scheduler" / PLIST).read_bytes()
+    assert content == launchd.render(posix(root, python))[PLIST]
     assert agent(posix(root, python))["ProgramArguments"][0] == str(python)
     assert python.is_symlink()
 
@@ -204,14 +204,14 @@ def test_the_doctor_knows_the_entries(
     units = tmp_path / ".config" / "systemd" / "user"
     agents = tmp_path / "Library" / "LaunchAgents"
     entries = {
-        tmp_path / "table": cron.render(one)[cron.FILE],
-        units / systemd.SERVICE: systemd.render(one)[systemd.SERVICE],
-        agents / launchd.FILE: launchd.render(one)[launchd.FILE],
+        tmp_path / "table": cron.render(one)[CRON],
+        units / SERVICE: systemd.render(one)[SERVICE],
+        agents / PLIST: launchd.render(one)[PLIST],
     }
     tools = tmp_path / "bin"
     tools.mkdir()
     for name, said in {
-        "crontab": f"exec cat {tmp_path}/table",
+        "crontab": f"[ -e {tmp_path}/table ] || exit 0; exec cat {tmp_path}/table",
         "systemctl": "echo active",
         "launchctl": "echo running",
     }.items():
@@ -219,15 +219,19 @@ def test_the_doctor_knows_the_entries(
         (tools / name).chmod(0o755)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setattr(schedule, "_SYSTEMD_RUNS", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(systemctl, "RUNS", tmp_path)
     monkeypatch.setattr(schedule, "_CRON", ())
     for platform, installed in zip(("linux", "linux", "darwin"), entries, strict=True):
         for path, data in entries.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data if path == installed else b"")
+            path.write_bytes(data)
+        for path in entries.keys() - {installed}:
+            path.unlink()
         (found,) = schedule.schedule(Workspace(root), platform)
-        assert (found.level, " begins the beats " in found.what) == ("ok", True)
-        installed.write_bytes(b"")
+        # the false systemctl does not say that the timer is enabled
+        assert found.name in ({"schedule-drift"} if installed.suffix == ".service" else {""})
+        installed.unlink()
         (found,) = schedule.schedule(Workspace(root), platform)
         assert (found.level, found.name) == ("warning", "not-scheduled")
 

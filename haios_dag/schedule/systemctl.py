@@ -1,0 +1,153 @@
+"""systemd's manager of the user, through `systemctl --user`: two files and an enabled timer."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from haios_dag import clock, files
+from haios_dag.schedule import fields, systemd
+from haios_dag.schedule.client import Entry, State, Step, Trial
+from haios_dag.schedule.job import Job
+from haios_dag.schedule.program import UnansweredError, ask, home, user
+
+RUNS = Path("/run/systemd/system")  # sd_booted(3)
+_LINGERING = Path("/var/lib/systemd/linger")
+_TIMER = (
+    "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "NeedDaemonReload", "DropInPaths",
+)  # fmt: skip
+_SERVICE = "Result", "ExecMainStatus", "ExecMainStartTimestamp", "NeedDaemonReload", "DropInPaths"
+
+
+def state(job: Job) -> State:
+    """Return the files, and what the manager says of the timer and of the last run."""
+    service, timer = systemd.files(job)
+    entry = {name: path.read_bytes() for name in (service, timer)
+             if (path := _folder() / name).is_file()}  # fmt: skip
+    if not entry:
+        return State({})
+    of_timer, of_service = _shown(timer, _TIMER), _shown(service, _SERVICE)
+    off = [
+        said
+        for said, wrong in (
+            ("its timer is not enabled", of_timer["UnitFileState"] != "enabled"),
+            ("its timer is not active", of_timer["ActiveState"] != "active"),
+        )
+        if wrong
+    ]
+    drift = []
+    if "yes" in {of_timer["NeedDaemonReload"], of_service["NeedDaemonReload"]}:
+        drift.append("systemd has not read the files since they changed")
+    if drop_ins := f"{of_timer['DropInPaths']} {of_service['DropInPaths']}".strip():
+        drift.append(f"other files change it: {drop_ins}")
+    if not job.logged_on_only and not _lingers():
+        drift.append("lingering is off, so it ends with the session")
+    last = of_service["ExecMainStartTimestamp"]
+    return State(
+        entry,
+        off=" and ".join(off),
+        next=_instant(of_timer["NextElapseUSecRealtime"]),
+        last=_instant(last),
+        result=f"{of_service['Result']}, exit code {of_service['ExecMainStatus']}" if last else "",
+        drift=tuple(drift),
+    )
+
+
+def install(job: Job, entry: Entry) -> list[Step]:
+    """Return the steps that write the files, and enable and begin the timer."""
+    _, timer = systemd.files(job)
+    steps = [
+        Step(f"write {path}", lambda path=path, data=data: files.write_atomic(path, data))  # type: ignore[misc]
+        for name, data in entry.items()
+        if not (path := _folder() / name).is_file() or path.read_bytes() != data
+    ]
+    steps += [_run("daemon-reload"), _run("enable", timer), _run("restart", timer)]
+    if not job.logged_on_only and not _lingers():
+        steps.append(Step("run: loginctl enable-linger", lambda: ask("loginctl", "enable-linger")))
+    return steps
+
+
+def remove(job: Job) -> list[Step]:
+    """Return the steps that stop and disable the timer, and delete the files and its stamp."""
+    service, timer = systemd.files(job)
+    there = [path for name in (service, timer) if (path := _folder() / name).is_file()]
+    return [
+        _run("disable", "--now", timer),
+        _run("clean", "--what=state", timer),
+        *(Step(f"delete {path}", path.unlink) for path in there),
+        _run("daemon-reload"),
+        Step(f"forget how {service} ended", lambda: _forget(service)),
+    ]
+
+
+def trial(job: Job, entry: Entry) -> Trial:  # noqa: ARG001 - as every client has it
+    """Return how the manager begins the service: in its folder, with next to no environment."""
+    environment = {"HOME": str(home()), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    return Trial(systemd.command(job), Path(job.root), environment)
+
+
+def advice(job: Job) -> list[str]:
+    """Say that the timer ends with the session."""
+    if _lingers() or not job.logged_on_only:
+        return []
+    said = (
+        "beats come only while you are logged on; for others set [schedule] logged_on_only = false"
+        " and install again"
+    )
+    return [said]
+
+
+def read(data: bytes) -> fields.Fields:
+    """Return what a unit file says."""
+    return fields.of_systemd(data)
+
+
+differences = fields.differences
+
+
+def answers() -> bool:
+    """Tell whether systemd runs here, with a manager of this user to ask."""
+    if not RUNS.is_dir():
+        return False
+    try:
+        ask("systemctl", "--user", "show", "-p", "Version")
+    except UnansweredError:
+        return False
+    return True
+
+
+def _folder() -> Path:
+    """Return where the user's units are; see systemd.unit(5)."""
+    config = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else home() / ".config") / "systemd" / "user"
+
+
+def _shown(unit: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return properties of a unit, empty for those that it has not."""
+    text = ask("systemctl", "--user", "show", unit, "-p", ",".join(names)).decode(
+        "utf-8", "replace"
+    )
+    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {name: found.get(name, "") for name in names}
+
+
+def _instant(said: str) -> str:
+    """Return a time of systemctl, asked in UTC and English, as ISO 8601."""
+    try:
+        found = datetime.strptime(said, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    except ValueError:
+        return said
+    return clock.iso(found)
+
+
+def _run(*words: str) -> Step:
+    command = ["systemctl", "--user", *words]
+    return Step(f"run: {' '.join(command)}", lambda: ask(*command))
+
+
+def _forget(service: str) -> None:
+    """Let no failed run stay in the manager's list; it says when there is none."""
+    ask("systemctl", "--user", "reset-failed", service, absent="not loaded")
+
+
+def _lingers() -> bool:
+    return (_LINGERING / user()).exists()
