@@ -217,7 +217,7 @@ class Beat:
             for path in (self.workspace.status, self.workspace.status_slim):
                 files.remove_leftovers(path)  # also of a step by hand, which leaves no marker
             heartbeat.append_unended(self.workspace, held.read())
-            self.id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+            self.id = f"{clock.stamp(self.started)}{secrets.randbits(12):03x}"
             marker.write(held, self.id, self.started)
         except (EventError, OSError) as error:
             self._recorded = True  # there is nothing to record: no beat was begun

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from haios_dag import config
+from haios_dag import config, files
 from haios_dag.errors import ConfigError
 
 # From the root: what scheduled tasks print, where nobody sees it. A task that finds more bytes
@@ -126,7 +126,7 @@ class Workspace:
         """Return `paths.memory_db` of the HAIOS configuration, where there is one."""
         path = self.root / ".claude" / "haios" / "config" / "haios.yaml"
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = files.read(path).decode("utf-8-sig")
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -83,6 +83,7 @@ def command_lines(hostile: str = TERMINAL) -> Iterator[list[str]]:
         "recall": [["slim status written atomically"], [hostile], ["--json", "slim status"]],
         "events": [[], ["--json"]],
         "events-since": [["2020"], [hostile], ["--json", "2020"]],
+        "events-stats": [[], ["--json"]],
         "synthesis-explain": [["1"], [hostile], *([str(n)] for n in (40, 50))],
         "synthesize": [["--dry-run"]],
         "validate": [[], ["--json"], [hostile]],
