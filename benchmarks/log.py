@@ -7,12 +7,14 @@ lock, write, fsync, close. A log of `--tiny` size shows only that everything run
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from measuring import Row, compare, in_turns, seconds, timed
+import workspaces
+from measuring import Row, compare, growth, in_turns, process, seconds, timed
 
 from haios_dag import clock, events, files, schema
 from haios_dag.events import log as writing
@@ -23,6 +25,7 @@ _BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 _APPENDS = 50  # one after another are one measurement
 _TAIL = 20
 _TAIL_TARGET, _SINCE_TARGET = 0.005, 0.010  # seconds
+_GROWTH = 1.1  # of memory, with a log ten times as long
 
 
 def append(folder: Path, runs: int) -> Iterator[Row]:
@@ -96,8 +99,27 @@ def read(folder: Path, megabytes: int, runs: int) -> Iterator[Row]:
     yield compare(f"the first `since` in {size}", [first], None, "reads it once, learns its times")
     (took,) = in_turns(runs, timed(since))
     yield _within(f"since a minute before the end of {size}", took, _SINCE_TARGET)
-    ours, loop = in_turns(1, timed(stats), timed(plain))
+    # Each pass is long enough to need neither a warm-up nor a second one.
+    ours, loop = [seconds(stats)], [seconds(plain)]
     yield compare(f"events-stats of {size}", ours, loop, "a json.loads loop", most=1)
+    yield _memory(folder, workspace, megabytes)
+
+
+def _memory(folder: Path, large: Workspace, megabytes: int) -> Row:
+    """Compare a process that counts a log with one that counts a tenth of it."""
+    small = Workspace(folder / "tenth")
+    files.ensure_folder(small.events.parent)
+    _write(small.events, megabytes * 100_000)
+
+    def stats(workspace: Workspace) -> tuple[float, float | None]:
+        shutil.copy(workspaces.ROOT / "dodo.py", workspace.root)
+        return process(
+            workspaces.command(workspace.root, "events-stats"), workspaces.environment(None)
+        )
+
+    took, most = stats(small), stats(large)
+    case = f"a process of events-stats of {megabytes:,} MB"
+    return growth(case, most, took, "a tenth of it", most=_GROWTH)
 
 
 def _within(case: str, took: list[float], most: float) -> Row:

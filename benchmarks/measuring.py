@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -74,6 +74,36 @@ def compare(
         met=None if most is None or ratio is None else ratio <= most,
         note=note,
     )
+
+
+def growth(
+    case: str,
+    large: tuple[float, float | None],
+    small: tuple[float, float | None],
+    beside: str,
+    *,
+    most: float,
+) -> Row:
+    """Return how a process compares with one that has less to read, of each seconds and megabytes.
+
+    The target is that its memory is at most `most` times that of the other.
+    """
+    row = compare(case, [large[0]], [small[0]], beside)
+    if large[1] is None or small[1] is None:
+        return replace(row, note="memory not measured")
+    return replace(
+        row,
+        note=f"{small[1]:.1f} MB and {large[1]:.1f} MB of their own",
+        target=f"memory <= {most:g} times",
+        met=large[1] <= most * small[1],
+    )
+
+
+def process(command: list[str], environment: dict[str, str]) -> tuple[float, float | None]:
+    """Run a command; return its seconds, and the megabytes of `private_peak`."""
+    begun = time.perf_counter()
+    peak = private_peak(command, environment)
+    return time.perf_counter() - begun, peak
 
 
 def private_peak(command: list[str], environment: dict[str, str]) -> float | None:

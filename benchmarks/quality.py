@@ -7,7 +7,7 @@ small generated one, with it a copy of a real workspace, whose labels are then c
 An entry has the hash of the cluster's texts, the hash of the insight that was read, its label, one
 word why, and the sample it was drawn in: `first` was read before the extraction was improved,
 `second` was used to improve it, `fresh` was read afterwards, `blind` likewise and without seeing
-the confidence.
+the confidence, `other` in the same way by a reader who had written no rule.
 """
 
 import argparse
@@ -34,7 +34,8 @@ from haios_dag.memory.store import Store  # noqa: E402
 from haios_dag.synthesis import extract, facts  # noqa: E402
 
 LABELS = ("useful", "weak", "useless")
-SAMPLES = ("first", "second", "fresh", "blind")
+SAMPLES = ("first", "second", "fresh", "blind", "other")
+UNTUNED = SAMPLES[2:]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def labelled(found: Sequence[Insight]) -> dict[str, Any]:
             "all": _terciles(same, lambda _: True),
             "even keys": _terciles(same, lambda row: int(row["key"], 16) % 2 == 0),
             "odd keys": _terciles(same, lambda row: int(row["key"], 16) % 2 == 1),
-            "not tuned on": _terciles(same, lambda row: row["sample"] in {"fresh", "blind"}),
+            "not tuned on": _terciles(same, lambda row: row["sample"] in UNTUNED),
         },
     }
 

@@ -1,74 +1,111 @@
 """Does search find the evidence, also after synthesis: `python benchmarks/quality_recall.py`.
 
-The documents are this repository's own. Each heading with statements under it is a query, all
-headings above it included; the statements that stand under it are its evidence. An answer finds a
-statement when it is that statement, or an insight with it among its sources, since an insight
-links to them. Recall at 10: of the statements that ten answers could hold, how many are found, as
-the mean over all queries. It is measured before and after a synthesis of the same memory, and must
-not fall; the exit code says so. The same documents always give the same numbers.
+Without `--workspace`: `evidence.json` has questions, each with the statements that answer it; they
+are planted in a document each, among generated documents. With it: each heading of a copy of that
+workspace, those above it included, is a query, and the statements that stand under it are its
+evidence; 500 headings are asked, those with the lowest hashes.
+
+An answer finds a statement when it is that statement, or an insight with it among its sources,
+since an insight links to them. Recall at 10: of the statements that ten answers could hold, how
+many are found, as the mean over all queries. It is measured before and after a synthesis of the
+same memory, and must not fall; the exit code says so. What words alone find after it is told too,
+since a fusion that finds less would be in the way. The same documents give the same numbers.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
-from haios_dag import ingest, recall
-from haios_dag.counts import Counts
-from haios_dag.embedding import embed
-from haios_dag.memory.store import Store
-from haios_dag.synthesis import bridge, synthesize
-from haios_dag.workspace import Workspace
+import workspaces  # noqa: E402 - the generated documents are the tests' own
 
-ROOT = Path(__file__).parents[1]
+from haios_dag import ingest, recall  # noqa: E402
+from haios_dag.counts import Counts  # noqa: E402
+from haios_dag.embedding import embed  # noqa: E402
+from haios_dag.memory.store import Store  # noqa: E402
+from haios_dag.synthesis import bridge, synthesize  # noqa: E402
+from haios_dag.workspace import Workspace  # noqa: E402
+
 AT = 10
+QUERIES = 500
+DOCUMENTS = 60  # generated ones around the planted statements
+
+Evidence = dict[str, set[int]]  # ids of statements by query
 
 
-def make(root: Path) -> Workspace:
-    """Make a workspace of this repository's documents, read and embedded but not synthesized."""
-    shutil.copytree(ROOT / "docs", root / "docs", ignore=shutil.ignore_patterns("*.py", "__*"))
-    shutil.copytree(ROOT / "traces", root / "traces")
-    for name in ("README.md", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, root / name)
-    workspace = Workspace(root)
-    for step in (ingest, embed):
-        step.run(workspace, None, Counts())
-    return workspace
+def planted() -> dict[str, list[str]]:
+    """Return questions with the statements that answer them."""
+    return dict(json.loads((HERE / "evidence.json").read_text(encoding="utf-8")))
 
 
-def evidence(workspace: Workspace) -> dict[str, set[int]]:
-    """Return the statements under each heading; headings as a query in words."""
-    found: dict[str, set[int]] = {}
+def plant(root: Path) -> tuple[Workspace, Evidence]:
+    """Make a workspace of planted and generated documents, read and embedded."""
+    workspaces.make(root)
+    workspaces.grow(root, 1, DOCUMENTS)
+    asked = planted()
+    for number, statement in enumerate(one for some in asked.values() for one in some):
+        path = root / "docs" / f"note-{number}.md"
+        path.write_text(f"# Note\n\n{statement}\n", encoding="utf-8")
+    workspace = read(root)
+    with Store.open(workspace.memory, write=False) as store:
+        every = store.bridgeable("concept", range(store.counts()["concepts"] + 1))
+        ids = {store.text("concept", one): one for one in every}
+    return workspace, {q: {ids[one] for one in some} for q, some in asked.items()}
+
+
+def copy(root: Path, source: Path) -> tuple[Workspace, Evidence]:
+    """Copy a workspace, read and embed it; its headings are the queries."""
+    shutil.copytree(source, root)
+    for path in [root, *root.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    workspace = read(root)
+    found: Evidence = {}
     with Store.open(workspace.memory, write=False) as store:
         every = range(store.counts()["concepts"] + 1)
         for concept in store.bridgeable("concept", every):
             for place in store.places("concept", concept):
                 if place.heading:
                     found.setdefault(place.heading.replace(" > ", " "), set()).add(concept)
-    return found
+    asked = sorted(found, key=lambda query: hashlib.sha256(query.encode()).digest())[:QUERIES]
+    return workspace, {query: found[query] for query in asked}
 
 
-def found_by(workspace: Workspace, query: str) -> set[int]:
+def read(root: Path) -> Workspace:
+    """Read and embed the documents of a workspace; nothing is synthesized yet."""
+    workspace = Workspace(root)
+    for step in (ingest, embed):
+        step.run(workspace, None, Counts())
+    return workspace
+
+
+def fused(workspace: Workspace, query: str) -> set[int]:
     """Return the statements that the first ten answers are or link to."""
     answers, _ = recall.recall(workspace, query, AT)
-    return {
-        id_
-        for answer in answers
-        for id_ in (
-            answer.ranked.id,
-            *(source.id for source in answer.found.sources if source.kind == "concept"),
-        )
-    }
+    return linked(workspace, [answer.ranked.id for answer in answers])
 
 
-def recall_at_10(
-    wanted: dict[str, set[int]], search: Callable[[str], set[int]]
-) -> dict[str, float]:
+def words_alone(workspace: Workspace, query: str) -> set[int]:
+    """Return the statements that the best ten by their words are or link to."""
+    with Store.open(workspace.memory, write=False) as store:
+        return linked(workspace, store.by_words(recall.terms(query), AT))
+
+
+def linked(workspace: Workspace, answers: Iterable[int]) -> set[int]:
+    """Return these concepts and the concepts that they were made of."""
+    with Store.open(workspace.memory, write=False) as store:
+        found = [store.found(one) for one in answers]
+    sources = {one.id for each in found for one in each.sources if one.kind == "concept"}
+    return sources | {each.id for each in found}
+
+
+def recall_at_10(wanted: Evidence, search: Callable[[str], set[int]]) -> dict[str, float]:
     """Return the share of the evidence that is found, for each query."""
     return {
         query: min(1, len(search(query) & statements) / min(AT, len(statements)))
@@ -76,33 +113,39 @@ def recall_at_10(
     }
 
 
-def measure(root: Path) -> dict[str, float]:
-    """Return the number of queries, and recall at 10 before and after synthesis."""
-    workspace = make(root)
-    wanted = evidence(workspace)
-    before = recall_at_10(wanted, lambda query: found_by(workspace, query))
+def measure(workspace: Workspace, wanted: Evidence) -> dict[str, float]:
+    """Return the number of queries, and recall at 10 before and after a synthesis."""
+    before = recall_at_10(wanted, lambda query: fused(workspace, query))
     for step in (synthesize, bridge):
         step.run(workspace, None, Counts())
-    after = recall_at_10(wanted, lambda query: found_by(workspace, query))
+    after = recall_at_10(wanted, lambda query: fused(workspace, query))
+    alone = recall_at_10(wanted, lambda query: words_alone(workspace, query))
     return {
         "queries": len(wanted),
         "statements": len(set().union(*wanted.values())),
-        "before": round(sum(before.values()) / len(before), 4),
-        "after": round(sum(after.values()) / len(after), 4),
+        "before": _mean(before),
+        "after": _mean(after),
+        "words_alone_after": _mean(alone),
         "queries_better": sum(after[query] > before[query] for query in wanted),
         "queries_worse": sum(after[query] < before[query] for query in wanted),
     }
 
 
+def _mean(found: dict[str, float]) -> float:
+    return round(sum(found.values()) / len(found), 4)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write JSON when asked; return 1 when synthesis made search worse."""
     parser = argparse.ArgumentParser(description="Evidence recall before and after synthesis.")
+    parser.add_argument("--workspace", type=Path, help="a workspace; only a copy is touched")
     parser.add_argument("--json", type=Path, help="write the results here too")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder))
+        root = Path(folder) / "workspace"
+        found = measure(*(copy(root, given.workspace) if given.workspace else plant(root)))
     for name, value in found.items():
-        print(f"{name.replace('_', ' '):15} {value:g}")
+        print(f"{name.replace('_', ' '):18} {value:g}")
     if given.json:
         given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 1 if found["after"] < found["before"] else 0

@@ -6,7 +6,6 @@ nothing; the bare validator, jsonschema_rs, checks events that were read beforeh
 
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import workspaces
-from measuring import Row, compare, in_turns, private_peak, timed
+from measuring import Row, compare, growth, in_turns, process, timed
 
 from haios_dag import schema
 from haios_dag import validate as validating
@@ -79,24 +78,16 @@ def _kind(
 
 def _memory(folder: Path, count: int) -> Iterator[Row]:
     """Compare a process that checks a log with one that checks a log ten times as long."""
-    took, small = _process(folder, count)
-    longer, large = _process(folder, 10 * count)
-    row = compare(f"a process that validates {10 * count:,}", [longer], [took], f"{count:,}")
-    if small is None or large is None:
-        yield replace(row, note="memory not measured")
-    else:
-        note = f"{small:.1f} MB and {large:.1f} MB of their own"
-        target = f"memory <= {_GROWTH:g} times"
-        yield replace(row, note=note, target=target, met=large <= _GROWTH * small)
+    small, large = (_process(folder, number) for number in (count, 10 * count))
+    case = f"a process that validates {10 * count:,}"
+    yield growth(case, large, small, f"{count:,}", most=_GROWTH)
 
 
 def _process(folder: Path, count: int) -> tuple[float, float | None]:
     """Return the seconds of a process that checks a log, and the megabytes it has for itself."""
     path = _write(folder / "events.jsonl", _TWELVE, count)
     command = [sys.executable, "-m", "haios_dag", "validate", str(path)]
-    begun = time.perf_counter()
-    peak = private_peak(command, workspaces.environment(None))
-    return time.perf_counter() - begun, peak
+    return process(command, workspaces.environment(None))
 
 
 def _write(path: Path, event: dict[str, Any], count: int) -> Path:

@@ -157,6 +157,12 @@ def _line_of_validate(which: str) -> str:
     return _keys(found["$defs"][which], found)
 
 
+def _stats() -> str:
+    """Return the table of the keys of the log's numbers."""
+    found = schema.load("stats")
+    return _keys(found, found)
+
+
 def _pulse() -> str:
     """Return the table of what `doit pulse --json` says."""
     found = schema.load("pulse")
@@ -362,6 +368,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "event-types": _event_types,
     "finding": lambda: _line_of_validate("finding"),
     "numbers": lambda: _line_of_validate("numbers"),
+    "stats": _stats,
     "pulse": _pulse,
     "resonance": _resonance,
     "rules": _rules,

@@ -16,7 +16,7 @@ from haios_dag.events import report
 from haios_dag.notify import Notifications, Told
 from haios_dag.pulse import Pulse
 from haios_dag.text import printable, say
-from haios_dag.workspace import Workspace
+from haios_dag.workspace import OUTPUT_AT, Workspace
 
 
 def show(workspace: Workspace, *, json: bool, notify: bool) -> int:
@@ -69,8 +69,10 @@ def _tell(workspace: Workspace) -> tuple[Pulse, list[Told]]:
     """
     try:
         lock = files.lock(workspace.pulse_lock, wait=True)
+        files.set_aside(workspace.watchdog_output, OUTPUT_AT)
     except OSError as error:
-        raise EventError(f"{workspace.pulse_lock} cannot be opened: {error.strerror}") from error
+        where = error.filename or workspace.pulse_lock
+        raise EventError(f"{where} cannot be used: {error.strerror}") from error
     with lock:
         found = pulse.judge(workspace)
         if found.state == pulse.ALIVE:
@@ -112,7 +114,11 @@ def _lines(found: Pulse) -> Iterator[str]:
     if found.under_way:
         yield f"{found.state}: a beat is under way since {found.under_way['started']}"
     elif found.state == pulse.NEVER:
-        why = "no heartbeat in the log has a time to rely on" if found.unplaced else "no beat yet"
+        why = (
+            "no heartbeat in the log has a time to rely on"
+            if found.unplaced
+            else "no beat in the log"
+        )
         yield f"{found.state}: {why}" + (f", and {due}" if found.is_overdue else "")
     elif found.state == pulse.ALIVE:
         yield f"{found.state}: the next beat is due at {report.local(found.next_due)}"

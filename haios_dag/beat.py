@@ -26,14 +26,13 @@ from haios_dag.heartbeat import Outcome
 from haios_dag.notify import Notifications, Told
 from haios_dag.status import attention
 from haios_dag.text import printable, say, tolerate_any_console
-from haios_dag.workspace import Workspace
+from haios_dag.workspace import OUTPUT_AT, Workspace
 
 Task = dict[str, Any]
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
             if hasattr(signal, name)]  # fmt: skip
 
-_OUTPUT_AT = 1_000_000  # bytes; there are two such files at most
 
 _DRY_RUN = {
     "name": "dry_run",
@@ -217,11 +216,11 @@ class Beat:
             signal.signal(number, self._stop)
         self.started, self._clock = clock.now(), time.perf_counter()
         try:
-            files.set_aside(self.workspace.output, _OUTPUT_AT)
+            files.set_aside(self.workspace.output, OUTPUT_AT)
             for path in (self.workspace.status, self.workspace.status_slim):
                 files.remove_leftovers(path)  # also of a step by hand, which leaves no marker
             heartbeat.append_unended(self.workspace, held.read())
-            self.id = f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+            self.id = f"{clock.stamp(self.started)}{secrets.randbits(12):03x}"
             marker.write(held, self.id, self.started)
         except (EventError, OSError) as error:
             self._recorded = True  # there is nothing to record: no beat was begun

@@ -13,6 +13,14 @@ def iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+def stamp(instant: datetime) -> str:
+    """Return what the id of a beat of that instant begins with: texts in the order of time.
+
+    UTC to the second, and the microseconds as five hexadecimal digits.
+    """
+    return f"{instant.astimezone(UTC):%Y%m%dT%H%M%S}-{instant.microsecond:05x}"
+
+
 def local_naive(instant: datetime) -> str:
     """Return an instant as HAIOS stores `synthesized_at`: naive local time with a `T`.
 

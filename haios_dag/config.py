@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from haios_dag import schema
+from haios_dag import files, schema
 from haios_dag.errors import ConfigError, InvalidError
 
 
@@ -120,7 +120,7 @@ def load(path: Path) -> Config:
     """
     given: dict[str, Any] = {}
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=schema.finite)
+        given = tomllib.loads(files.read(path).decode("utf-8-sig"), parse_float=schema.finite)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, RecursionError) as error:

@@ -2,10 +2,11 @@
 
 A symbolic link is never followed at a path the product writes, new files are private (0600), a
 replaced file is either the old or the new one, and an appended line is on the disk when the call
-returns.
+returns. What is no plain file is refused: a pipe might never answer.
 """
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -19,6 +20,7 @@ from haios_dag.errors import LockedError
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # to open a pipe would wait for its other end
 PRIVATE = 0o600
 
 
@@ -31,11 +33,48 @@ def ensure_folder(folder: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file for writing, created 0600 and never through a symbolic link.
+    """Open a plain file for writing, created 0600 and never through a symbolic link.
 
     Return the descriptor. Raise OSError (ELOOP for a planted link).
     """
-    return os.open(path, flags | _NOFOLLOW | _BINARY, PRIVATE)
+    return _open_plain(path, flags | _NOFOLLOW)
+
+
+def open_plain(path: Path, *, follow: bool = True) -> IO[bytes]:
+    """Open a plain file for reading; raise OSError, also for a symbolic link unless `follow`."""
+
+    def opener(name: str, flags: int) -> int:
+        return _open_plain(name, flags if follow else flags | _NOFOLLOW)
+
+    return open(path, "rb", opener=opener)
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a plain file; raise OSError."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def _open_plain(path: str | Path, flags: int) -> int:
+    try:
+        descriptor = os.open(path, flags | _NONBLOCK | _BINARY, PRIVATE)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a pipe to write to that nobody reads
+            raise _not_plain(path) from None
+        raise
+    try:
+        mode = os.fstat(descriptor).st_mode
+    except OSError:
+        os.close(descriptor)
+        raise
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    raise _not_plain(path)
+
+
+def _not_plain(path: str | Path) -> OSError:
+    return OSError(errno.EINVAL, "it is no plain file", str(path))
 
 
 def sync_folder(folder: Path) -> None:

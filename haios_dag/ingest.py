@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from haios_dag import files
 from haios_dag.counts import Counts
 from haios_dag.errors import DocumentError, MemoryUnavailableError
 from haios_dag.memory.documents import FileState, Recorded
@@ -160,7 +161,7 @@ def _changed(
 def _bytes(file: str, max_megabytes: float) -> bytes:
     """Return a file's content; raise DocumentError when it is too long or unreadable."""
     try:
-        with Path(file).open("rb") as stream:
+        with files.open_plain(Path(file), follow=False) as stream:  # a link, since it was found
             size = os.fstat(stream.fileno()).st_size
             if size > max_megabytes * 1_000_000:
                 raise DocumentError(

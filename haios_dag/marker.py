@@ -46,7 +46,7 @@ def read(workspace: Workspace) -> dict[str, Any]:
     Raise OSError.
     """
     try:
-        return parse(workspace.beat_lock.read_bytes())
+        return parse(files.read(workspace.beat_lock))
     except FileNotFoundError:
         return {}
 

@@ -53,11 +53,6 @@ class Notifications:
         )
 
     @property
-    def has_targets(self) -> bool:
-        """Whether there is anybody to tell."""
-        return any(self._urls)
-
-    @property
     def has_messages(self) -> bool:
         """Whether there is anybody who gets messages."""
         return bool(self._urls[1])
@@ -99,7 +94,10 @@ class _Sending:
         self._error: str | None = "TimeoutError"  # stands until there is an answer
         self._ends = time.monotonic() + _LIMIT
         self._thread = threading.Thread(target=self._run, args=(send,), daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # there are as many threads as there may be
+            self._error = _name(error)
 
     def _run(self, send: Callable[[], str | None]) -> None:
         try:
@@ -108,7 +106,8 @@ class _Sending:
             self._error = _name(error)
 
     def result(self) -> Told:
-        self._thread.join(max(0.0, self._ends - time.monotonic()))
+        if self._thread.ident:  # it was begun
+            self._thread.join(max(0.0, self._ends - time.monotonic()))
         error = self._error
         return self._told | ({"ok": False, "error": error[:60]} if error else {"ok": True})
 

@@ -169,8 +169,7 @@ def news(workspace: Workspace, outcome: str) -> str | None:
 
 def _grace(workspace: Workspace) -> timedelta:
     """Return how long after it was due a beat may end without being late; raise ConfigError."""
-    schedule = workspace.config.schedule
-    return timedelta(minutes=schedule.grace_minutes or schedule.time_limit_minutes)
+    return timedelta(minutes=job.grace_minutes(workspace.config.schedule))
 
 
 def _type(entry: events.Entry) -> object:

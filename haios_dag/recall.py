@@ -3,6 +3,9 @@
 Two rankings are fused: the exact cosines of all vectors with the query's, and SQLite's BM25 of the
 words. Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009, k = 60) needs the ranks
 alone, so the two scales, which have nothing in common, are never compared.
+
+The query's vector is the sum of its words' vectors, the rarer the heavier: in the vectors of texts
+all words weigh the same, so a query of one name and five common words would be about the five.
 """
 
 import json as json_format
@@ -18,9 +21,14 @@ from haios_dag.memory.vectors import EMBEDDED_CHARACTERS
 from haios_dag.text import printable, say
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from haios_dag.memory.insights import Place
     from haios_dag.memory.search import Found, Origin
     from haios_dag.workspace import Workspace
+
+    Vector = NDArray[np.float32]
 
 _K = 60  # of the paper
 _DEPTH = 100  # how far down each ranking is looked at, at least
@@ -85,16 +93,19 @@ def recall(workspace: "Workspace", query: str, count: int) -> tuple[list[Answer]
             )
         with store.snapshot():
             depth = max(count, _DEPTH)
-            near: list[tuple[int, float]] = []
-            if store.space() == space.DEFAULT.model:
-                near = _by_meaning(store, query, depth)
-            else:
-                remarks.append("no text has a vector of this release yet, the next beat makes them")
+            words = terms(query)
+            weights = [1.0] * len(words)
             wordy: list[int] = []
             if reason := store.lacks_words():
                 remarks.append(f"by meaning only, {reason}")
             else:
-                wordy = store.by_words(terms(query), depth)
+                wordy = store.by_words(words, depth)
+                weights = store.rarity(words)
+            near: list[tuple[int, float]] = []
+            if store.space() == space.DEFAULT.model:
+                near = _by_meaning(store, _asked(query, words, weights), depth)
+            else:
+                remarks.append("no text has a vector of this release yet, the next beat makes them")
             ranking = fuse(near, wordy)[:count]
             return [Answer(one, store.found(one.id)) for one in ranking], remarks
 
@@ -122,8 +133,18 @@ def fuse(near: Sequence[tuple[int, float]], wordy: Sequence[int]) -> list[Ranked
     return sorted(fused, key=lambda one: (-one.score, one.id))
 
 
-def _by_meaning(store: Store, query: str, limit: int) -> list[tuple[int, float]]:
-    """Return the ids nearest to the query with their cosines, best first, ties by id.
+def _asked(query: str, words: Sequence[str], weights: Sequence[float]) -> "Vector":
+    """Return the unit vector of a query, each word as heavy as it weighs; none: of the text."""
+    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+
+    vectors = space.embed(words or [query])
+    asked: Vector = np.array(weights or [1.0], np.float32) @ vectors
+    length = float(np.linalg.norm(asked))
+    return asked / length if length else asked
+
+
+def _by_meaning(store: Store, asked: "Vector", limit: int) -> list[tuple[int, float]]:
+    """Return the ids nearest to a unit vector with their cosines, best first, ties by id.
 
     Every vector is compared; one that shares nothing with the query, cosine 0 or less, is no
     answer.
@@ -132,7 +153,6 @@ def _by_meaning(store: Store, query: str, limit: int) -> list[tuple[int, float]]
 
     from haios_dag.embedding.cosines import rounded  # noqa: PLC0415 - likewise
 
-    (asked,) = space.embed([query])
     model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
     all_ids, all_cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
     for ids, vectors in store.all_vectors("concept", model, dimensions, _BLOCK):

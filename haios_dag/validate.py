@@ -8,14 +8,13 @@ import json as json_format
 import math
 import os
 import re
-import stat
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from haios_dag import events, positions, schema, traces
+from haios_dag import events, files, positions, schema, traces
 from haios_dag.errors import HaiosError, InvalidError
 from haios_dag.events import lines
 from haios_dag.text import printable, say
@@ -110,7 +109,7 @@ def check(target: Target, counts: Counter[str], most: float = math.inf) -> Itera
     """
     path, kind = target
     try:
-        with _open(path) as file:
+        with files.open_plain(path) as file:
             if kind == "event":
                 yield from _log(path, file, counts, most)
             elif kind == "trace":
@@ -123,17 +122,6 @@ def check(target: Target, counts: Counter[str], most: float = math.inf) -> Itera
         yield Finding(path, 1, "$", "error", f"cannot be read: {error.strerror}")
     except InvalidError as error:
         yield Finding(path, 1, "$", "error", str(error))
-
-
-def _open(path: Path) -> IO[bytes]:
-    """Open a regular file; a pipe or a device, which may never end, is none: InvalidError."""
-    descriptor = os.open(
-        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InvalidError("not a file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _whole(file: IO[bytes]) -> bytes:
@@ -170,7 +158,8 @@ def _log(path: Path, file: IO[bytes], counts: Counter[str], most: float) -> Iter
     counts["lines"] += number
     counts["events"] += number - unread
     for name, times in sorted(odd.items()):
-        yield Finding(path, first[name], "$", "warning", f"{name}: {times} lines from this one on")
+        message = f"{name}: {_count(times, 'line')} from this one on"
+        yield Finding(path, first[name], "$", "warning", message)
 
 
 def _event(path: Path, entry: events.Entry, *, brief: bool) -> Iterator[Finding]:

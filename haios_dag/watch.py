@@ -82,8 +82,12 @@ class _Watch:
 
     @contextlib.contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
-        """Let signals stop the watch and end the beat that is at work, while the body runs."""
-        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
+        """Let signals stop the watch and end the beat that is at work, while the body runs.
+
+        Those that are ignored, as by `nohup`, remain so.
+        """
+        heard = [one for one in _STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._stop) for number in heard}
         try:
             yield
         finally:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from haios_dag import config
+from haios_dag import config, files
 from haios_dag.errors import ConfigError
 
-# From the root: what scheduled tasks print, where nobody sees it.
+# From the root: what scheduled tasks print, where nobody sees it. A task that finds more bytes
+# there sets the file aside, so that there are two such files at most.
+OUTPUT_AT = 1_000_000
 OUTPUTS = {"heartbeat": ".haios/beat.log", "watchdog": ".haios/watchdog.log"}
 _LEVELS = 2000  # the real configuration has 183
 
@@ -70,6 +72,11 @@ class Workspace:
         return self.root / OUTPUTS["heartbeat"]
 
     @property
+    def watchdog_output(self) -> Path:
+        """What scheduled watchdogs printed, likewise."""
+        return self.root / OUTPUTS["watchdog"]
+
+    @property
     def schedules(self) -> Path:
         """The folder of the entries for schedulers."""
         return self.root / "scheduler"
@@ -125,7 +132,7 @@ class Workspace:
         """Return `paths.memory_db` of the HAIOS configuration, where there is one."""
         path = self.root / ".claude" / "haios" / "config" / "haios.yaml"
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = files.read(path).decode("utf-8-sig")
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

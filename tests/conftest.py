@@ -38,7 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own settings out of every test."""
-    monkeypatch.delenv("DB_PATH", raising=False)
+    for name in ("DB_PATH", "HAIOS_PING_URL", "HAIOS_APPRISE_URLS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")  # servers of tests are asked themselves
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,7 @@ def command_lines(hostile: str = TERMINAL) -> Iterator[list[str]]:
         "events": [[], ["--json"]],
         "events-since": [["2020"], [hostile], ["--json", "2020"]],
         "resonance": [["--since", "2020"], ["--since", hostile], ["--since", "2020", "--json"]],
+        "events-stats": [[], ["--json"]],
         "synthesis-explain": [["1"], [hostile], *([str(n)] for n in (40, 50))],
         "synthesize": [["--dry-run"]],
         "validate": [[], ["--json"], [hostile]],

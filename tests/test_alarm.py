@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,7 +138,9 @@ def test_a_heart_that_never_beat(root: Path, server: Server) -> None:
     for at in (NOON + STEP, LATE - STEP, LATE, LATE + STEP, LATE + timedelta(days=3)):
         assert look(root, at) == 3
         assert len(server.heard) == (at >= LATE)
-    assert server.heard[0].body == "never: no beat yet, and one was due at 2026-01-31 13:00:00"
+    assert (
+        server.heard[0].body == "never: no beat in the log, and one was due at 2026-01-31 13:00:00"
+    )
     assert [event["state"] for event in pulse_events(root)] == ["never", "never"]
 
 
@@ -182,6 +185,12 @@ def test_a_foreign_event_of_that_type_silences_nobody(
 
 def test_several_at_once_tell_once(tmp_path: Path, server: Server) -> None:
     """Five watchdogs started together, as real processes: one ping, one event."""
+
+    def slowly(_: str) -> int:
+        time.sleep(1)  # so that they meet
+        return 200
+
+    server.answer = slowly
     root = log(
         workspaces.make(tmp_path / "space"), beat(datetime.now(UTC) - timedelta(minutes=100))
     )
@@ -218,7 +227,7 @@ def test_a_lock_that_cannot_be_had_is_said(tmp_path: Path) -> None:
     (root / ".haios" / "pulse.lock").mkdir(parents=True)
     done = workspaces.doit(root, "pulse", "--notify")
     assert done.returncode == 2
-    assert "pulse.lock cannot be opened" in done.stdout
+    assert "pulse.lock cannot be used" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -340,16 +340,6 @@ def test_memory_on_the_command_line(root: Path, tmp_path: Path) -> None:
 # --- locks and signals --------------------------------------------------------------------------
 
 
-def test_two_at_once(root: Path) -> None:
-    """Of beats started together exactly one runs; the others say who holds the lock."""
-    running = [workspaces.start(root) for _ in range(3)]
-    ended = [process.communicate() for process in running]
-    codes = sorted(process.returncode for process in running)
-    assert codes == [0, 1, 1]
-    assert sum("another beat is running" in out for out, _ in ended) == 2
-    assert len(log(root)) == 1
-
-
 @pytest.fixture
 def slow(root: Path) -> Path:
     """A workspace whose beat stops in `embed` until it is stopped."""
@@ -362,10 +352,34 @@ def slow(root: Path) -> Path:
     return root
 
 
+def start(root: Path) -> "workspaces.Process":
+    """Start a beat that stops in `embed`."""
+    path = os.pathsep.join([str(root.parent / "slow"), str(workspaces.ROOT)])
+    return workspaces.start(root, env={"PYTHONPATH": path})
+
+
+def test_three_at_once(slow: Path) -> None:
+    """Of beats started together exactly one runs; the others say so and do nothing."""
+    running = [start(slow) for _ in range(3)]
+    while sum(process.poll() is not None for process in running) < 2:
+        time.sleep(0.02)
+    (holder,) = [process for process in running if process.poll() is None]
+    while not (slow / "reached").exists():
+        assert holder.poll() is None
+        time.sleep(0.02)
+    holder.kill()
+    for process in running:
+        out, _ = process.communicate()
+        assert process is holder or process.returncode == 1
+        assert process is holder or "another beat is running" in out
+    assert log(slow) == []
+    recovers(slow)
+    assert [event["outcome"] for event in log(slow)] == ["interrupted", "ok"]
+
+
 def started(root: Path) -> "workspaces.Process":
     """Start a beat and wait until it stands in `embed`."""
-    path = os.pathsep.join([str(root.parent / "slow"), str(workspaces.ROOT)])
-    process = workspaces.start(root, env={"PYTHONPATH": path})
+    process = start(root)
     while not (root / "reached").exists():
         assert process.poll() is None
         time.sleep(0.02)

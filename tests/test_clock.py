@@ -52,3 +52,21 @@ def test_utc_sql() -> None:
     """Other columns have what SQLite's CURRENT_TIMESTAMP writes."""
     instant = datetime(2026, 7, 1, 1, 2, 3, 999999, RIGA_SUMMER)
     assert clock.utc_sql(instant) == "2026-06-30 22:02:03"
+
+
+def test_stamp() -> None:
+    """The id of a beat begins with the second and, in five digits, the microsecond."""
+    assert (
+        clock.stamp(datetime(2026, 7, 1, 1, 2, 3, 999999, RIGA_SUMMER)) == "20260630T220203-f423f"
+    )
+    assert clock.stamp(datetime(2026, 1, 31, 12, tzinfo=UTC)) == "20260131T120000-00000"
+
+
+@given(
+    st.datetimes(datetime(1000, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.integers(min_value=0, max_value=2_000_000),
+)
+def test_stamps_sort_as_time(one: datetime, microseconds: int) -> None:
+    """Beats that begin one after another, in one second too, have ids in that order."""
+    other = one + timedelta(microseconds=microseconds)
+    assert (clock.stamp(one) < clock.stamp(other)) == (one < other)

@@ -3,9 +3,12 @@
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import haios_databases
@@ -457,3 +460,29 @@ def test_exit_codes(root: Path, plant: str | None, code: int) -> None:
     assert done.stdout.splitlines()[-1].startswith("not sound" if code else "sound: 0 error")
     lines = doit(root, "-r", "zero", "doctor", "--json", env={"PATH": os.environ["PATH"]}).stdout
     assert {json.loads(line)["level"] for line in lines.splitlines()} >= {"ok"}
+
+
+def test_every_dependency_is_looked_for() -> None:
+    """A module of each package that an installation needs is among those that are looked for."""
+    project = tomllib.loads((workspaces.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    def plain(name: str) -> str:
+        return name.lower().replace("-", "_")
+
+    needed = {plain(re.split("[<>=]", one)[0]) for one in project["project"]["dependencies"]}
+    modules = metadata.packages_distributions()
+    assert needed == {plain(name) for module in place._NEEDED for name in modules[module]}
+    assert len(place._NEEDED) == len(needed)
+
+
+def test_coverage_is_said(copy: Path) -> None:
+    """Of how many there are, how many have a vector; one that waits is no fault."""
+    (before,) = examine(copy)["vectors"]
+    sql(copy, "UPDATE dag_items SET model = NULL WHERE kind = 'concept' AND id = 1")
+    (after,) = examine(copy)["vectors"]
+    assert before.level == after.level == "ok"
+    (have, every), (fewer, same) = (
+        re.findall("[0-9]+", one.what.partition(";")[2]) for one in (before, after)
+    )
+    assert have == every == same
+    assert int(fewer) == int(have) - 1

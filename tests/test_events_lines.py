@@ -76,6 +76,7 @@ def test_letters_survive(tmp_path: Path, text: str, encoding: str) -> None:
         (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}\n", "nested too deep"),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n", "nested too deep"),
         (b'{"a":' + b"9" * 5000 + b"}\n", "number too long"),
+        (b'{"a":-' + b"9" * 400 + b"}\n", "number too long"),
         (b'{"a":"' + b"x" * (1 << 20) + b'"}\n', "longer than 1 MB"),
         (b"x" * (5 << 20), "longer than 1 MB"),
     ],

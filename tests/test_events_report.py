@@ -220,6 +220,45 @@ class TestStats:
         for day in sorted(days)[-14:]:
             assert re.search(rf"^  {day} +{days[day]}  #", shown, re.MULTILINE)
 
+    def test_json(self, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+        """A program gets the same numbers as its schema says, and nothing besides."""
+        events.stats(workspace, json=True)
+        printed = capsys.readouterr()
+        numbers = json.loads(printed.out)
+        schema.validate("stats", numbers)
+        assert printed.err == ""
+        assert numbers == {
+            "events": 4,
+            "first": "2026-01-30T08:00:00.000+00:00",
+            "last": "2026-01-31T13:00:00.100+00:00",
+            "types": {"heartbeat": 2, "note": 1, "session": 1},
+            "days": {"2026-01-30": 1, "2026-01-31": 2},
+            "outcomes": {"interrupted": 1, "ok": 1},
+            "longest_gap": {"seconds": 3598.3, "from": "2026-01-31T12:00:01.800+00:00"},
+            "slowest_step": {
+                "step": "ingest",
+                "seconds": 0.9,
+                "beat": "20260131T120000-1a2b3c4d",
+                "ts": "2026-01-31T12:00:01.800+00:00",
+            },
+            "odd": {"CRLF": 1, "no ts": 1},
+            "unread": {"not a JSON object": 2, "blank line": 1, "torn last line": 1},
+        }
+
+    @pytest.mark.parametrize("lines", [[], ['{"type":"a"}'], ["x"]])
+    def test_json_of_little(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[str]
+    ) -> None:
+        """What is not known is null."""
+        workspace = Workspace(tmp_path)
+        workspace.events.parent.mkdir()
+        workspace.events.write_text("".join(f"{one}\n" for one in lines), encoding="ascii")
+        events.stats(workspace, json=True)
+        numbers = json.loads(capsys.readouterr().out)
+        schema.validate("stats", numbers)
+        unknown = {key for key, value in numbers.items() if value is None}
+        assert unknown == {"first", "last", "longest_gap", "slowest_step"}
+
     def test_many_types(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A log with very many types does not flood the terminal."""
         workspace = Workspace(tmp_path)

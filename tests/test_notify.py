@@ -15,6 +15,7 @@ import processes
 import pulses
 import pytest
 import workspaces
+from pages import page
 from pulses import Server
 
 from haios_dag import events, notify, schema
@@ -326,3 +327,25 @@ def test_names_are_resolved_in_bounded_time_too(
     news.ping("start", "begun")
     assert news.results()[0]["error"] == "TimeoutError"
     release.set()
+
+
+def test_a_thread_that_cannot_begin_is_an_error_too(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are as many threads as there may be, nothing is told, and nothing breaks."""
+
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+    env(copy, "HAIOS_PING_URL=http://127.0.0.1:1/")
+    news = notify.Notifications(Workspace(copy))
+    news.ping("start", "begun")
+    assert news.results()[0]["error"] == "RuntimeError"
+
+
+def test_the_page_says_how_long_it_takes() -> None:
+    """As many seconds as the program waits, for the start and for the end."""
+    text = page("pulse")
+    assert f"given up after {notify._LIMIT:.0f} seconds" in text
+    assert f"takes {2 * notify._LIMIT:.0f} seconds longer at most" in text

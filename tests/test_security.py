@@ -5,6 +5,7 @@
 
 import ast
 import json
+import os
 import re
 import secrets
 import shutil
@@ -21,7 +22,9 @@ import workspaces
 from memory_checks import assert_invariants
 from pages import page, spans, table
 
-from haios_dag import events, files
+from haios_dag import events, files, ingest
+from haios_dag.counts import Counts
+from haios_dag.errors import DocumentError
 from haios_dag.memory.store import Store
 from haios_dag.workspace import Workspace
 
@@ -264,6 +267,46 @@ def test_planted_links_give_way_to_files(copy: Path, precious: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (".haios/beat.lock", 2),
+        (".haios/events.lock", 2),
+        (".haios/events-times.json", 0),
+        (".claude/haios-events.jsonl", 2),
+        (".claude/haios-events.jsonl.torn", 2),
+        (".claude/haios-events.0001.jsonl", 1),
+        (".claude/haios-status.json", 1),
+        (".claude/haios/config/haios.yaml", 1),
+        (".mcp.json", 0),
+        ("docs/pipe.md", 0),
+        ("haios.toml", 1),
+        ("memory.db", 1),
+        ("memory.db-vectors/head.json", 0),
+        ("traces/pipe.jsonl", 0),
+    ],
+)
+def test_a_pipe_is_refused_in_a_sentence(copy: Path, name: str, code: int) -> None:
+    """Nothing waits for the other end of a pipe that has none."""
+    path = copy / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    if name.endswith(".torn"):
+        with (copy / ".claude" / "haios-events.jsonl").open("a") as file:
+            file.write('{"ts":"2026')
+    (copy / "docs" / "new.md").write_text("# New\n\nA thing that was never said before is here.\n")
+    for words in (["heartbeat"], ["events-since", "2h"], ["events-stats"], ["pulse"], ["doctor"]):
+        done = hostile.run(copy, words)
+        said = (done.stdout + done.stderr).decode()
+        assert "Traceback" not in said
+        if words == ["heartbeat"]:
+            assert done.returncode == code, said
+            if code:
+                assert any(str(path) in line and "file" in line for line in said.splitlines())
+
+
+@posix
 def test_a_link_at_a_temporary_name_is_refused(
     tmp_path: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +352,29 @@ def test_nothing_behind_a_link_is_read(tmp_path: Path) -> None:
     with Store.open(root / "memory.db", write=False) as store:
         assert len(store.recorded()) == 4
     assert private.encode() not in (root / "memory.db").read_bytes()
+
+
+@posix
+def test_a_link_that_takes_the_place_of_a_document_is_not_read(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that was put there after the folder had been listed."""
+    outside, document = tmp_path / "private", copy / "docs" / "new.md"
+    private = "The harbour of the other folder is where its ships are counted."
+    outside.write_text(f"# Private\n\n{private}\n")
+    document.write_text("# New\n\nA thing that was never said before is here.\n")
+    plain = ingest.scan
+
+    def scan(workspace: Workspace) -> dict[str, ingest.Found]:
+        found = plain(workspace)
+        document.unlink()
+        document.symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(ingest, "scan", scan)
+    with pytest.raises(DocumentError, match=r"docs/new\.md.*symbolic links"):
+        ingest.run(Workspace(copy), None, Counts())
+    assert private.encode() not in (copy / "memory.db").read_bytes()
 
 
 # --- modes ----------------------------------------------------------------------------------------

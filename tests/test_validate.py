@@ -2,15 +2,19 @@
 
 import json
 import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
 import workspaces
+import yaml
 from logs import heartbeat, simple
 from workspaces import doit
 
-from haios_dag import __main__, schema, validate
+from haios_dag import __main__, events, schema, validate
 from haios_dag.errors import InvalidError
+from haios_dag.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -195,3 +199,26 @@ def test_all_errors_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert numbers == {
         "files": 1, "not_there": 0, "lines": 75, "events": 70, "errors": errors, "warnings": 1
     }  # fmt: skip
+
+
+def test_hook_of_pre_commit(tmp_path: Path) -> None:
+    """The hook is given each file that can be checked by its name and no other, and fails on it."""
+    (hook,) = yaml.safe_load((workspaces.ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    workspace = Workspace(tmp_path)
+    events.append(workspace, simple(1))
+    events.clear(workspace)
+    known = [str(target.file.relative_to(tmp_path)) for target in validate.of_workspace(workspace)]
+    others = ["traces/a.jsonl", "sub/.claude/haios-events.0002.jsonl", "schemas/a.schema.json"]
+    for name in [*known, *others]:
+        assert re.search(hook["files"], name), name
+        assert validate.named(tmp_path / name)
+    for name in ("README.md", "data.jsonl", ".mcp.json", ".claude/haios-status.json.bad-1",
+                 ".claude/haios-events.jsonl.torn", "haios.toml.md"):  # fmt: skip
+        assert not re.search(hook["files"], name), name
+    assert hook["language"] == "python"
+    command = [sys.executable, *hook["entry"].split()[1:], *known[-1:]]
+    assert workspaces.run(command, cwd=tmp_path).returncode == 0
+    (tmp_path / known[-1]).write_bytes(GOOD + b"torn")
+    done = workspaces.run(command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == f"{known[-1]}:2: $: torn last line"

@@ -32,6 +32,9 @@ Start = Callable[..., Process]
 def watching() -> Iterator[Start]:
     """Start watches, as containers do: in a session of their own; end what is left of them."""
     running: list[Process] = []
+    # What is heard here is at its default there, also where the tests themselves run as by nohup.
+    heard = (signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
 
     def start(
         root: Path, *words: str, stdout: int | IO[Any] = subprocess.PIPE, **env: str
@@ -49,6 +52,8 @@ def watching() -> Iterator[Start]:
         return process
 
     yield start
+    for number, handler in before.items():
+        signal.signal(number, handler)
     for process in running:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -201,6 +206,20 @@ def test_a_signal_ends_the_beat_at_work_in_order(
     assert "interrupted" in lines[2]
     assert lines[3] == "stopped"
     assert workspaces.doit(root, "ingest").returncode == 0  # nobody holds the lock
+
+
+def test_a_signal_that_is_ignored_remains_so(copy: Path, watching: Start) -> None:
+    """`nohup doit watch` outlives its terminal."""
+    process = watching(copy, "nohup")
+    assert process.stdout is not None
+    while "watching" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    time.sleep(1.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+    assert process.returncode == 0
 
 
 def test_a_beat_that_is_killed_ends_only_itself(tmp_path: Path, watching: Start) -> None:

@@ -57,11 +57,11 @@ def show_events_stats(workspace: Workspace) -> Task:
     """`doit events-stats`: the log in numbers."""
 
     @said
-    def stats() -> None:
-        events.stats(workspace)
+    def stats(json: bool) -> None:
+        events.stats(workspace, json=json)
 
-    doc = "count the events by type, day and outcome"
-    return {"basename": "events-stats", "actions": [stats], "doc": doc}
+    doc = "count the events by type, day and outcome: doit events-stats [--json]"
+    return {"basename": "events-stats", "actions": [stats], "params": [JSON], "doc": doc}
 
 
 def add_event(workspace: Workspace) -> Task:

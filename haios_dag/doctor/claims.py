@@ -49,7 +49,7 @@ class _Comparison:
             "claims-fewer", "claims-more", "beats-unlogged", "log-too-short", "beats-meanwhile"
         )}  # fmt: skip
         # Asked for before the rows: a beat that ends after them is this one, or began after this.
-        self._now = f"{clock.now():%Y%m%dT%H%M%S}"
+        self._now = clock.stamp(clock.now())
         self._under_way = marker.read(workspace).get("beat")
         with store.snapshot():
             self._written = store.written()

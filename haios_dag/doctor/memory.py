@@ -96,9 +96,11 @@ def _vectors(store: Health) -> Iterator[Finding]:
     if products := store.count_products_unembedded():
         yield found("insights-without-vector", store.path, number=products)
     if not (damaged or mixed or other or products):
-        waiting = store.count_unembedded()
-        rest = f"; {waiting:,} concepts and traces wait for theirs" if waiting else ""
-        yield ok(f"every vector is whole and of one model{rest}")
+        embedded, every = store.coverage()
+        yield ok(
+            f"every vector is whole and of one model; {embedded:,} of {every:,} concepts,"
+            " traces and insights have theirs"
+        )
 
 
 def _words(store: Health) -> Iterator[Finding]:

@@ -160,7 +160,10 @@ class Parser:
         self._odd: set[str] = set()
         floating: Any = self._float  # typed as float, but the decoder takes what it returns
         self._json = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_constant=self._constant, parse_float=floating
+            object_pairs_hook=self._object,
+            parse_constant=self._constant,
+            parse_float=floating,
+            parse_int=_integer,
         )
 
     def parse_all(self, block: bytes, number: int = 0) -> Iterator[Entry]:
@@ -215,7 +218,7 @@ class Parser:
             raise _UnreadableError("NUL bytes" if "\0" in text else _NOT_JSON) from None
         except RecursionError:
             raise _UnreadableError(_TOO_DEEP) from None
-        except ValueError:  # Python refuses integers of more than 4,300 digits
+        except ValueError:  # more than 4,300 digits
             raise _UnreadableError("number too long") from None
         if not isinstance(value, dict):
             raise _UnreadableError("not a JSON object")
@@ -281,6 +284,14 @@ class Parser:
             self._odd.add("unreadable ts")
             return None
         return instant
+
+
+def _integer(digits: str) -> int:
+    """Return an integer; of one that no float can hold, most programs cannot make sense."""
+    value = int(digits)
+    if math.isinf(float(digits)):
+        raise _UnreadableError("number too long")
+    return value
 
 
 def _deep(value: object) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 _HINTS = {
     errno.ELOOP: "it is a symbolic link, which is never followed: put the file itself there",
+    errno.EINVAL: "move it away",  # as files.open_plain refuses it
     errno.ENOSPC: "free some space on that disk",
     errno.EROFS: "make that disk writable",
     errno.EACCES: "give yourself the right to use it",

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from haios_dag import files
 from haios_dag.events import lines
 from haios_dag.events.log import archives, failure
 from haios_dag.events.times import Times
@@ -38,7 +39,7 @@ def read(workspace: "Workspace") -> Iterator["Entry"]:
 def read_log(workspace: "Workspace") -> Iterator["Entry"]:
     """Return every line of the log, first to last, without its archives. Raise EventError."""
     try:
-        with workspace.events.open("rb") as file:
+        with files.open_plain(workspace.events) as file:
             yield from lines.forward(file)
     except FileNotFoundError:
         return
@@ -126,9 +127,10 @@ def _governance(
     paths = workspace.governance_logs
     for path in reversed(paths) if newest_first else paths:
         try:
-            if path.is_file():
-                with path.open("rb") as file:
-                    yield from read(file, time="timestamp")
+            with files.open_plain(path) as file:
+                yield from read(file, time="timestamp")
+        except FileNotFoundError:
+            continue
         except OSError as error:
             raise failure("could not be read", path, error) from error
 
@@ -157,13 +159,13 @@ def _files(workspace: "Workspace", *, newest_first: bool) -> Iterator[IO[bytes]]
     with contextlib.ExitStack() as stack:
         log = status = None
         with contextlib.suppress(FileNotFoundError):
-            log = stack.enter_context(workspace.events.open("rb"))
+            log = stack.enter_context(files.open_plain(workspace.events))
             status = os.fstat(log.fileno())
         older = list(itertools.takewhile(lambda path: not _is(status, path), archives(workspace)))
         if log and newest_first:
             yield log
         for path in reversed(older) if newest_first else older:
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            with contextlib.suppress(FileNotFoundError), files.open_plain(path) as file:
                 # An archive begins as an empty file: it may have become the log since the list.
                 if not _is(status, file):
                     yield file

@@ -1,12 +1,14 @@
 """The event log in numbers, from one pass in constant memory: the action behind `events-stats`."""
 
+import json as json_format
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from haios_dag import clock
 from haios_dag.events import reading
 from haios_dag.events.report import counts, kind, local, ranked, remark, short
-from haios_dag.text import printable
+from haios_dag.text import printable, say
 
 if TYPE_CHECKING:
     from haios_dag.workspace import Workspace
@@ -20,8 +22,11 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def stats(workspace: "Workspace") -> None:
-    """Print counts by type, day and outcome, extremes, and what was odd. Raise EventError."""
+def stats(workspace: "Workspace", *, json: bool = False) -> None:
+    """Print counts by type, day and outcome, extremes, and what was odd.
+
+    With `json`, as one JSON object (`schemas/stats`). Raise EventError.
+    """
     numbers = _Numbers()
     unread: Counter[str] = Counter()
     for _, event, problem, when, odd in reading.read(workspace):
@@ -31,7 +36,10 @@ def stats(workspace: "Workspace") -> None:
             numbers.add(event, when)
             if odd:
                 numbers.odd.update(odd)
-    remark(numbers.lines(), unread, json=False)
+    if json:
+        say([json_format.dumps(numbers.facts() | {"unread": dict(ranked(unread))})])
+    else:
+        remark(numbers.lines(), unread, json=False)
 
 
 class _Numbers:
@@ -110,6 +118,30 @@ class _Numbers:
             if isinstance(seconds, int | float) and seconds > self._slowest:
                 self._slowest, self._slow = seconds, (name, event.get("beat", ""), when)
 
+    def facts(self) -> dict[str, object]:
+        """Return what a program gets: instants in UTC, durations in seconds, None for unknown."""
+        self._end_quarter()
+        known = self.first <= self.last
+        gap = {"seconds": self._gap.total_seconds(), "from": _utc(self._before_gap)}
+        name, beat, when = self._slow or ("", "", None)
+        slow = {
+            "step": short(name),
+            "seconds": self._slowest,
+            "beat": short(beat),
+            "ts": _utc(when),
+        }
+        return {
+            "events": self.total,
+            "first": _utc(self.first) if known else None,
+            "last": _utc(self.last) if known else None,
+            "types": dict(ranked(self._types)),
+            "days": {day.isoformat(): self.days[day] for day in sorted(self.days)},
+            "outcomes": dict(ranked(self.outcomes)),
+            "longest_gap": gap if self._before_gap else None,
+            "slowest_step": slow if self._slow else None,
+            "odd": dict(ranked(self.odd)),
+        }
+
     def lines(self) -> list[str]:
         """Return what is shown."""
         self._end_quarter()
@@ -153,6 +185,10 @@ def _count(counter: Counter[Any], key: object) -> None:
     """Count one more; nothing that is new once there are too many kinds of them."""
     if key in counter or len(counter) < _MOST_KEYS:
         counter[key] += 1
+
+
+def _utc(when: datetime | None) -> str | None:
+    return clock.iso(when) if when else None
 
 
 def _span(gap: timedelta) -> str:

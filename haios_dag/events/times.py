@@ -47,7 +47,7 @@ class Times:
         import orjson  # noqa: PLC0415 - 25 ms, and the lines will need it too
 
         with contextlib.suppress(OSError, ValueError):
-            kept = orjson.loads(path.read_bytes())
+            kept = orjson.loads(files.read(path))
             self._kept = kept if isinstance(kept, dict) else {}
 
     def stretches(

@@ -130,7 +130,7 @@ class Cache:
     def _load(self) -> None:
         """Map what the head names; raise where it is not as the head says."""
         self._check_folder()
-        head = json.loads((self.folder / "head.json").read_bytes())
+        head = json.loads(files.read(self.folder / "head.json"))
         generation, superseded = str(head["generation"]), int(head["superseded"])
         if any(head[key] != value for key, value in self._space.items()) or not _OURS.fullmatch(
             f"{generation}.ids"
@@ -190,5 +190,5 @@ def _left(path: Path) -> list[int]:
 
 
 def _map(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
+    with files.open_plain(path) as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

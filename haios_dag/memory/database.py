@@ -27,6 +27,8 @@ SEEN_CLUSTERS = (
 _MEANING = {
     "SQLITE_BUSY": "is locked by another program; the work waits for the next beat",
     "SQLITE_LOCKED": "is locked by another program; the work waits for the next beat",
+    "SQLITE_PROTOCOL": "cannot be locked; the work waits for the next beat (a network disk may"
+    " never lock)",
     "SQLITE_CORRUPT": "is damaged; restore a backup, or move it away and let a beat begin afresh",
     "SQLITE_NOTADB": "is not a database; restore a backup, or move it away and begin afresh",
     "SQLITE_FULL": "cannot grow, the disk is full; free space, the work waits for the next beat",
@@ -36,6 +38,8 @@ _MEANING = {
     "SQLITE_IOERR": "cannot be read or written; check the disk",
     "SQLITE_PERM": "may not be accessed; check the permissions",
 }
+
+_BUSY = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"}
 
 
 def text_hash(text: str | bytes) -> bytes:
@@ -246,7 +250,7 @@ def meaning(path: Path) -> Iterator[None]:
         for prefix, sentence in _MEANING.items():
             if name.startswith(prefix):
                 said = MemoryUnavailableError(f"{path} {sentence} ({error})")
-                said.is_busy = prefix in {"SQLITE_BUSY", "SQLITE_LOCKED"}
+                said.is_busy = prefix in _BUSY
                 raise said from error
         if "no such module: vec0" in str(error):
             raise MemoryUnavailableError(

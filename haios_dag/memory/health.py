@@ -164,6 +164,15 @@ class Health(Store):
             " (SELECT value FROM dag_meta WHERE key = 'space')"
         )
 
+    def coverage(self) -> tuple[int, int]:
+        """Return how many items have a vector in the space in use, and how many are to have one."""
+        with meaning(self.path):
+            embedded, every = self.connection.execute(
+                "SELECT count(model), count(*) FROM dag_items"
+                " WHERE state IN ('live', 'consumed', 'product')"
+            ).fetchone()
+        return embedded, every
+
     def count_products_unembedded(self) -> int:
         """Return how many insights and bridges have no vector in the space in use."""
         return self._count("dag_items WHERE state = 'product' AND model IS NULL")

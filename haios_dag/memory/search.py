@@ -1,6 +1,7 @@
 """Searching the memory: which concepts may answer, by their words, by their vectors."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,11 @@ class Found:
     sources: list[Origin]
 
 
+def _phrase(term: str) -> str:
+    """Return a term for FTS5: in a string nothing but the quote has a meaning, so no operator."""
+    return '"' + term.replace('"', '""') + '"'
+
+
 class Search(Insights):
     """The part of the store that recall uses. It reads only."""
 
@@ -81,8 +87,7 @@ class Search(Insights):
         """
         if not terms:
             return []
-        # In a string of FTS5 nothing but the quote has a meaning, so no term is an operator.
-        expression = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        expression = " OR ".join(map(_phrase, terms))
         with meaning(self.path):
             return [
                 row[0]
@@ -95,6 +100,25 @@ class Search(Insights):
                     (expression, limit),
                 )
             ]
+
+    def rarity(self, terms: Sequence[str]) -> list[float]:
+        """Return how much each term tells: log(1 + (N - n + 0.5) / (n + 0.5)).
+
+        That is the inverse document frequency of BM25 (Robertson and Zaragoza 2009), kept above 0;
+        n concepts have the term, and N, the highest id, stands for how many there are. Terms as in
+        `by_words`.
+        """
+        with meaning(self.path):
+            (every,) = self.connection.execute(
+                "SELECT coalesce(max(id), 0) FROM dag_text_docsize"
+            ).fetchone()
+            found = [
+                self.connection.execute(
+                    "SELECT count(*) FROM dag_text WHERE dag_text MATCH ?", (_phrase(term),)
+                ).fetchone()[0]
+                for term in terms
+            ]
+        return [math.log(1 + (every - n + 0.5) / (n + 0.5)) for n in found]
 
     def answering(self, concepts: Sequence[int], model: str) -> list[int]:
         """Return those of the concepts that may answer and have a vector, ascending."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from haios_dag import files
 from haios_dag.events import Entry
 from haios_dag.resonance.story import Event
 from haios_dag.workspace import Workspace
@@ -100,7 +101,7 @@ def _items(workspace: Workspace) -> set[str]:
 def _session(workspace: Workspace) -> int | None:
     """Return the number of the current session, the first line of its file that is one."""
     try:
-        with (workspace.root / ".claude" / "session").open("rb") as file:
+        with files.open_plain(workspace.root / ".claude" / "session") as file:
             lines = map(str.strip, file.read(_BYTES).decode("utf-8", "replace").splitlines())
             return next((int(line) for line in lines if re.fullmatch(r"[0-9]{1,9}", line)), None)
     except OSError:

@@ -17,7 +17,8 @@ def render(job: Job) -> dict[str, bytes]:
     A block of its own between two comments, and no variables: those would hold for all the lines
     below, which are somebody else's. `flock` keeps beats from piling up even where Python hangs
     before it takes the beat's own lock, and passes over a slot without an error; `timeout` ends a
-    beat that hangs. All output goes to a file, as nobody reads cron's mail.
+    beat that hangs. All output goes to a file, as nobody reads cron's mail. A beat missed while the
+    computer was off is made up for when it starts.
     """
     folder = PurePosixPath(job.output).parent
     command = (
@@ -31,7 +32,7 @@ def render(job: Job) -> dict[str, bytes]:
             " workspace to a shorter path"
         )
     begin, end = marks(job)
-    lines = [begin, f"# {job.description}", f"{_when(job)} {command}", end]
+    lines = [begin, f"# {job.description}", f"{_when(job)} {command}", f"@reboot {command}", end]
     (file,) = files(job)
     return {file: "".join(line + "\n" for line in lines).encode()}
 

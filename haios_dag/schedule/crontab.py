@@ -4,14 +4,13 @@ All that is not between the marks is somebody else's, and stays as it is to the 
 """
 
 import difflib
-import os
 from pathlib import Path
 
 from haios_dag.errors import ScheduleError
 from haios_dag.schedule import cron, fields
 from haios_dag.schedule.client import Entry, State, Step, Trial
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import ask
+from haios_dag.schedule.program import ask, home, user
 
 _PROCESSES = Path("/proc")
 _MAILERS = Path("/usr/sbin/sendmail"), Path("/usr/lib/sendmail")
@@ -40,9 +39,10 @@ def trial(job: Job, entry: Entry) -> Trial:  # noqa: ARG001 - as every client ha
     (block,) = entry.values()
     line = next(one for one in block.decode().split("\n") if one and not one.startswith("#"))
     command = line.split(" ", 5)[5].replace("\\%", "%")
-    home, user = str(Path.home()), _user()
-    environment = {"HOME": home, "LOGNAME": user, "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
-    return Trial(["/bin/sh", "-c", command], Path(home), environment)
+    environment = {
+        "HOME": str(home()), "LOGNAME": user(), "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+    return Trial(["/bin/sh", "-c", command], home(), environment)
 
 
 def advice(job: Job) -> list[str]:  # noqa: ARG001 - as every client has it
@@ -142,9 +142,3 @@ def _runs() -> bool:
         except OSError:  # it has ended
             continue
     return False
-
-
-def _user() -> str:
-    import pwd  # noqa: PLC0415 - Windows has none
-
-    return pwd.getpwuid(os.getuid()).pw_name

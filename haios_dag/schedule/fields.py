@@ -33,9 +33,16 @@ _TIMES = 5  # fields of a crontab's line before its command
 
 
 def of_cron(data: bytes) -> Fields:
-    """Return the fields of a block of a crontab: `when`, `folder`, `command`, other lines."""
+    """Return the fields of a block of a crontab, other lines by their number.
+
+    `when`, `folder` and `command` are of the line of a schedule, `at` and `then` of one like
+    `@reboot`.
+    """
     found: Fields = {}
     for number, line in enumerate(_text(data).split("\n"), 1):
+        if line.startswith("@"):
+            found |= dict(zip(("at", "then"), line.split(" ", 1), strict=False))
+            continue
         words = line.split(" ", _TIMES)
         if line.startswith("#") or len(words) <= _TIMES:
             found |= {f"line {number}": line} if line else {}

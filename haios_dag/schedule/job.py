@@ -75,16 +75,21 @@ def make(
 ) -> Job:
     """Return a job of a workspace on a computer; raise ScheduleError.
 
-    The watchdog looks every hour, half an hour after the beat of an hour, whatever the beats do.
+    The watchdog looks every hour, when a beat that was due would be late.
     """
     due = slots(root, schedule, host)
     if task == "watchdog":
         hourly = replace(schedule, every_minutes=HOUR, at=None, hours="0-24")
-        due = Slots(hourly, (due.offset + HOUR // 2) % HOUR)
+        due = Slots(hourly, (due.offset + grace_minutes(schedule)) % HOUR)
     return Job(
         python, root, due, schedule.time_limit_minutes, task,
         f"-{schedule.name}" if schedule.name else "", schedule.logged_on_only,
     )  # fmt: skip
+
+
+def grace_minutes(schedule: Schedule) -> int:
+    """Return how many minutes after it was due a beat may end without being late."""
+    return schedule.grace_minutes or schedule.time_limit_minutes
 
 
 def due(workspace: Workspace) -> Slots:

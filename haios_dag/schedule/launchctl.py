@@ -8,7 +8,7 @@ from haios_dag import files
 from haios_dag.schedule import fields, launchd
 from haios_dag.schedule.client import Entry, State, Step, Trial
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import ask
+from haios_dag.schedule.program import ask, home
 
 # What macOS keeps from programs that the user has not allowed it to.
 _PROTECTED = "Documents", "Desktop", "Downloads", "Library/Mobile Documents"
@@ -54,14 +54,13 @@ def trial(job: Job, entry: Entry) -> Trial:
     (data,) = entry.values()
     found = fields.of_launchd(data)
     words = [value for name, value in found.items() if name.startswith("ProgramArguments[")]
-    home = str(Path.home())
-    environment = {"HOME": home, "PATH": found["EnvironmentVariables.PATH"]}
+    environment = {"HOME": str(home()), "PATH": found["EnvironmentVariables.PATH"]}
     return Trial(words, Path(job.root), environment)
 
 
 def advice(job: Job) -> list[str]:
     """Name what launchd is kept from reading."""
-    protected = [Path.home() / name for name in _PROTECTED]
+    protected = [home() / name for name in _PROTECTED]
     return [
         f"{path} lies in {folder}, which macOS keeps from what launchd starts; move it elsewhere,"
         " or give the interpreter Full Disk Access in System Settings"
@@ -81,7 +80,7 @@ differences = fields.differences
 
 def _path(job: Job) -> Path:
     (file,) = launchd.files(job)
-    return Path.home() / "Library" / "LaunchAgents" / file
+    return home() / "Library" / "LaunchAgents" / file
 
 
 def _domain() -> str:

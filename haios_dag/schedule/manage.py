@@ -70,7 +70,7 @@ class Managed:
             ) from None
         write.write(self.workspace, self.name, self.job.task)
         yield from _done(steps)
-        after = self.client.state(self.job)
+        after = self._state()
         if wrong := [after.off] if after.off else list(self._drift(after, entry)):
             raise ScheduleError(
                 f"{self.name} has taken it, and yet it is not as it should be: {'; '.join(wrong)}"
@@ -96,7 +96,7 @@ class Managed:
 
         Raise HaiosError where the scheduler cannot be asked.
         """
-        state = self.client.state(self.job)
+        state = self._state()
         return list(self._drift(state, self._wanted())) if state.entry else []
 
     def status(self) -> tuple[bool, list[str]]:
@@ -104,7 +104,7 @@ class Managed:
 
         Raise HaiosError where the scheduler cannot be asked.
         """
-        state = self.client.state(self.job)
+        state = self._state()
         if not state.entry:
             command = f"doit schedule-install{self._option} {self.name}"
             return False, [f"{self.job.name} is not installed with {self.name}; run: {command}"]
@@ -142,13 +142,21 @@ class Managed:
     def _option(self) -> str:
         return " --watchdog" if self.job.task == "watchdog" else ""
 
+    def _state(self) -> State:
+        try:
+            return self.client.state(self.job)
+        except OSError as error:
+            raise ScheduleError(
+                f"{error.filename} cannot be read ({error.strerror}); correct that"
+            ) from None
+
     def _wanted(self) -> Entry:
         return {path.name: data for path, data in
                 write.entries(self.workspace, self.name, self.job.task).items()}  # fmt: skip
 
     def _own(self) -> State:
         """Return what is installed; raise ScheduleError where it is another workspace's."""
-        state = self.client.state(self.job)
+        state = self._state()
         for data in state.entry.values():
             try:
                 root = fields.root(self.client.read(data))

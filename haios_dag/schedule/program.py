@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from haios_dag.errors import ScheduleError
 
@@ -39,3 +40,21 @@ def ask(
         return b""
     reason = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
     raise UnansweredError(reason or f"{words[0]} ends with {done.returncode}")
+
+
+def home() -> Path:
+    """Return the home of this user; raise UnansweredError where there is none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise UnansweredError("this user has no home, in which a scheduler would look") from None
+
+
+def user() -> str:
+    """Return the name of this user; raise UnansweredError where there is none."""
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        raise UnansweredError("this user has no name, by which a scheduler would know it") from None

@@ -95,9 +95,9 @@ def _errors(event: dict[str, Any]) -> str:
         return ""
     found = [f"{name}: {step['error']}" for name, step in steps.items()
              if isinstance(step, dict) and "error" in step]  # fmt: skip
-    return "".join(f"\n  {one}" for one in found)
+    return f": {'; '.join(found)}" if found else ""
 
 
 def _last(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()][-_SHOWN:]
-    return "".join(f"\n  {line.strip()}" for line in lines)
+    return f": {'; '.join(map(str.strip, lines))}" if lines else ""

@@ -8,7 +8,7 @@ from haios_dag import clock, files
 from haios_dag.schedule import fields, systemd
 from haios_dag.schedule.client import Entry, State, Step, Trial
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import UnansweredError, ask
+from haios_dag.schedule.program import UnansweredError, ask, home, user
 
 RUNS = Path("/run/systemd/system")  # sd_booted(3)
 _LINGERING = Path("/var/lib/systemd/linger")
@@ -81,8 +81,7 @@ def remove(job: Job) -> list[Step]:
 
 def trial(job: Job, entry: Entry) -> Trial:  # noqa: ARG001 - as every client has it
     """Return how the manager begins the service: in its folder, with next to no environment."""
-    home = str(Path.home())
-    environment = {"HOME": home, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    environment = {"HOME": str(home()), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     return Trial(systemd.command(job), Path(job.root), environment)
 
 
@@ -119,7 +118,7 @@ def answers() -> bool:
 def _folder() -> Path:
     """Return where the user's units are; see systemd.unit(5)."""
     config = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else Path.home() / ".config") / "systemd" / "user"
+    return (Path(config) if config else home() / ".config") / "systemd" / "user"
 
 
 def _shown(unit: str, names: tuple[str, ...]) -> dict[str, str]:
@@ -151,6 +150,4 @@ def _forget(service: str) -> None:
 
 
 def _lingers() -> bool:
-    import pwd  # noqa: PLC0415 - Windows has none
-
-    return (_LINGERING / pwd.getpwuid(os.getuid()).pw_name).exists()
+    return (_LINGERING / user()).exists()

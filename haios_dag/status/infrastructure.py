@@ -3,12 +3,11 @@
 import json
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from haios_dag import front_matter
+from haios_dag import files, front_matter
 from haios_dag.workspace import Workspace
 
 _HEAD = front_matter.MAX_CHARACTERS * 2  # bytes read of a file whose front matter names it
@@ -103,8 +102,6 @@ def _servers(path: Path) -> list[dict[str, Any]]:
 
 
 def _bytes(path: Path, limit: int) -> bytes:
-    """Return at most so many bytes of a file; raise OSError, or ValueError for a pipe or such."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is not a file")
-    with path.open("rb") as file:
+    """Return at most so many bytes of a file; raise OSError, also for a pipe or such."""
+    with files.open_plain(path) as file:
         return file.read(limit)

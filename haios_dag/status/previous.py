@@ -72,8 +72,7 @@ def content(path: Path) -> bytes | None:
             raise UnusableError("is a symbolic link")
         if not stat.S_ISREG(mode):
             raise StatusError(f"{path} is not a file; move it away")
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # should a pipe have taken its place
-        with os.fdopen(files.open_private(path, flags), "rb") as file:
+        with os.fdopen(files.open_private(path, os.O_RDONLY), "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None

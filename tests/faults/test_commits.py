@@ -3,13 +3,13 @@
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import workspaces
+from forks import Forks
 from memory_checks import assert_invariants, connected
 from workspaces import doit, log
 
@@ -24,7 +24,7 @@ pytestmark = [
 # doit in a process that kills itself, without any clean-up, at one of its commits. Small batches
 # make many commits of a small workspace; a write outside a transaction would be one unseen.
 CHILD = """
-import os, signal, sqlite3, sys
+import signal, sqlite3
 from doit.doit_cmd import DoitMain
 from haios_dag import ingest
 from haios_dag.embedding import embed
@@ -62,14 +62,11 @@ sys.exit(status)
 """
 
 
-def run(root: Path, moment: str, number: int, *words: str) -> tuple[int, int]:
+def run(forks: Forks, root: Path, moment: str, number: int, *words: str) -> tuple[int, int]:
     """Run doit, killed at one of its commits; return its exit code and how many it made."""
-    done = workspaces.run(
-        [sys.executable, "-c", CHILD, moment, str(number), "-f", str(root / "dodo.py"), *words],
-        cwd=root.parent,
-    )
-    assert done.returncode in {0, -signal.SIGKILL}, done.stdout + done.stderr
-    return done.returncode, 0 if done.returncode else int(done.stdout.rpartition("commits ")[2])
+    done = forks.run(CHILD, moment, number, "-f", root / "dodo.py", *words)
+    assert done.code in {0, -signal.SIGKILL}, done.out
+    return done.code, 0 if done.code else int(done.out.rpartition("commits ")[2])
 
 
 def content(root: Path) -> dict[str, list[Any]]:
@@ -190,14 +187,14 @@ def grown(root: Path) -> None:
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("prepare", [fresh, grown])
 def test_beat_killed_at_every_commit(
-    prepare: Callable[[Path], None], moment: str, tmp_path: Path
+    prepare: Callable[[Path], None], moment: str, tmp_path: Path, forks: Forks
 ) -> None:
     """Wherever a beat was killed, the next one ends in the memory of one that was left alone."""
     base, alone = tmp_path / "base", tmp_path / "alone"
     base.mkdir()
     prepare(base)
     shutil.copytree(base, alone)
-    assert run(alone, "never", 0)[0] == 0
+    assert run(forks, alone, "never", 0)[0] == 0
     assert_whole(alone)
     expected = content(alone)
     kinds = {row[0] for row in expected["insights"]}
@@ -208,12 +205,12 @@ def test_beat_killed_at_every_commit(
         point += 1
         root = tmp_path / f"killed-{point}"
         shutil.copytree(base, root)
-        code, commits = run(root, moment, point)
+        code, commits = run(forks, root, moment, point)
         if not code:
             break
         assert_whole(root)
-        done = doit(root)
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = forks.beat(root)
+        assert done.code == 0, done.out
         assert_whole(root)
         assert content(root) == expected, f"{moment} commit {point}"
         assert_counted(root)
@@ -226,7 +223,7 @@ def test_beat_killed_at_every_commit(
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_undo_killed_at_every_commit(moment: str, tmp_path: Path) -> None:
+def test_undo_killed_at_every_commit(moment: str, tmp_path: Path, forks: Forks) -> None:
     """An undo that was killed is done or is not; the beat after it makes what one makes alone."""
     base, alone = tmp_path / "base", tmp_path / "alone"
     base.mkdir()
@@ -234,23 +231,23 @@ def test_undo_killed_at_every_commit(moment: str, tmp_path: Path) -> None:
     assert doit(base).returncode == 0
     shutil.copytree(base, alone)
     before = content(base)
-    _, total = run(alone, "never", 0, "synthesis-undo")
+    _, total = run(forks, alone, "never", 0, "synthesis-undo")
     undone = content(alone)
     assert undone != before
     rewrite(alone)
-    assert doit(alone).returncode == 0
+    assert forks.beat(alone).code == 0
     expected = content(alone)
     for point in range(1, total + 1):
         root = tmp_path / f"killed-{point}"
         shutil.copytree(base, root)
-        assert run(root, moment, point, "synthesis-undo")[0] == -signal.SIGKILL
+        assert run(forks, root, moment, point, "synthesis-undo")[0] == -signal.SIGKILL
         assert_whole(root)
         assert content(root) in (before, undone)
         if content(root) == before:
-            assert run(root, "never", 0, "synthesis-undo")[0] == 0
+            assert run(forks, root, "never", 0, "synthesis-undo")[0] == 0
         assert content(root) == undone
         rewrite(root)
-        assert doit(root).returncode == 0
+        assert forks.beat(root).code == 0
         assert_whole(root)
         assert content(root) == expected
     print(f"synthesis-undo: killed {moment} each of {total} commits")

@@ -96,7 +96,7 @@ STATUS = """
 COMMIT = """
     with Store.open(workspace.root / "memory.db", write=True) as store:
         with store.transaction() as connection:
-            for number in range(40):
+            for number in range(12):
                 connection.execute(
                     "INSERT INTO concepts (type, content) VALUES ('techne', ?)",
                     [f"Number {number}: " + "a disk that is full keeps the log short. " * 10],
@@ -309,11 +309,11 @@ def test_status(kind: str, copy: Path, lab: Lab, fault: Fault, beat: Next) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.fault("kill, EIO and ENOSPC at system calls of a commit to memory")
+@pytest.mark.fault("kill, EIO and ENOSPC at each system call of a commit to memory")
 @pytest.mark.parametrize("kind", KINDS)
 def test_commit(kind: str, copy: Path, lab: Lab, fault: Fault, beat: Next) -> None:
     """A commit is there in whole when it was acknowledged, and else in whole or not at all."""
-    for one in lab.each(kind, copy, COMMIT, most=8):
+    for one in lab.each(kind, copy, COMMIT):
         fault.inject()
         fault.next_beat(one.root, beat)
         connection = sqlite3.connect(one.root / "memory.db")
@@ -324,8 +324,8 @@ def test_commit(kind: str, copy: Path, lab: Lab, fault: Fault, beat: Next) -> No
             )
         ]
         connection.close()
-        assert len(found) in {0, 40}
-        fault.keep(range(40) if "committed" in one.told else [], range(len(found)))
+        assert len(found) in {0, 12}
+        fault.keep(range(12) if "committed" in one.told else [], range(len(found)))
 
 
 @pytest.mark.slow

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from faulting import Fault, Next, events, learn
 from forks import Forks
+from logs import TS, fragments
+
+from haios_dag import events as log_events
+from haios_dag.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -17,21 +21,34 @@ def places(size: int, number: int) -> list[int]:
     return sorted({*range(min(4, size)), *(size * n // number for n in range(number)), size - 1})
 
 
-@pytest.mark.fault("event log cut off within its last line")
-def test_log(copy: Path, forks: Forks, fault: Fault, beat: Next) -> None:
-    """The lines before it stay, and the fragment is set aside."""
-    log = copy / ".claude" / "haios-events.jsonl"
-    assert forks.beat(copy).code == 0
+@pytest.mark.fault("event log cut off at every byte")
+def test_log(copy: Path, fault: Fault, beat: Next) -> None:
+    """Whole lines stay; what is left of one is named, and set aside by the next event.
+
+    That event is a beat's at every byte of the last line, and another one further up.
+    """
+    workspace = Workspace(copy)
+    note = {"ts": TS, "type": "note", "number": 1}
+    log_events.append(workspace, note)
+    log = workspace.events
     whole = log.read_bytes()
-    kept = whole[: whole[:-1].rfind(b"\n") + 1]
-    for rest in places(len(whole) - len(kept), 30):
-        size = len(kept) + rest
+    last = whole[:-1].rfind(b"\n") + 1
+    assert 0 < last < len(whole) - 40
+    for size in range(len(whole)):
         log.write_bytes(whole[:size])
-        assert forks.beat(copy, "events").code == 0
+        kept = whole[: whole[:size].rfind(b"\n") + 1]
+        rest = whole[len(kept) : size]
+        problems = [entry.problem for entry in log_events.read(workspace) if entry.problem]
+        lacks_end = whole[size : size + 1] == b"\n"
+        assert problems == (["torn last line"] if rest and not lacks_end else [])
         fault.inject()
-        fault.next_beat(copy, beat)
+        if size >= last:
+            fault.next_beat(copy, beat)
+        else:
+            log_events.append(workspace, note)
         fault.keep(kept.splitlines(), log.read_bytes().splitlines())
-    assert (log.with_name("haios-events.jsonl.torn")).stat().st_size
+        if rest and not lacks_end:
+            assert (len(kept), rest) == fragments(workspace)[-1]
 
 
 @pytest.mark.fault("status files cut off at many bytes")

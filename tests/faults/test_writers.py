@@ -21,6 +21,7 @@ def test_writers(
     import shutil  # noqa: PLC0415
 
     root = Path(shutil.copytree(beaten, tmp_path / "space"))
+    (root / "haios.toml").write_text("[events]\nrotate_at = 0.05\n", encoding="ascii")
     append = OPEN + (
         "for number in range(500):\n"
         "    events.append(workspace, {'ts': sys.argv[2], 'type': 'note',"

@@ -1,5 +1,6 @@
 """The store's contract: the word index, and which concepts may answer."""
 
+import math
 import sqlite3
 from pathlib import Path
 
@@ -60,6 +61,14 @@ class SearchContract(StoreContract):
         assert found[0] == concept(foreign, LOG)
         assert len(found) == 3
         assert store.by_words(["must", "event", "log"], 1) == found[:1]
+
+    def test_rare_terms_tell_more(self, store: Store) -> None:
+        """The fewer concepts have a term, the more it tells; one that all have tells little."""
+        read(store, "docs/a.md", LOCK, BEAT, LOG)
+        rare, common, unknown = store.rarity(["log", "must", 'no "such" term'])
+        assert 0 < common < rare < unknown
+        assert (rare, unknown) == (math.log(1 + 2.5 / 1.5), math.log(1 + 3.5 / 0.5))
+        assert store.rarity([]) == []
 
     def test_insight_is_found_by_its_current_words(self, store: Store, foreign: Foreign) -> None:
         """A revision changes the words in its own commit; the earlier ones find nothing."""

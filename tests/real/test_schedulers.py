@@ -9,7 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pages
 import pytest
@@ -18,6 +21,7 @@ from workspaces import ROOT, log
 sys.path.append(str(ROOT / "tests" / "schedule"))
 
 import jobs
+from test_slots import CHANGES
 
 from haios_dag.schedule import cron, systemd
 
@@ -31,7 +35,8 @@ CRON = """
 mount -t tmpfs none /run && mount -t tmpfs none /etc/cron.d || exit 99
 mount -t tmpfs none /var/spool/cron/crontabs || exit 99
 crontab "$1" && crontab -l | cmp - "$1" || exit 98
-LD_PRELOAD="$2" FAKETIME='@2026-03-10 09:59:50' FAKETIME_DONT_RESET=1 cron -f &
+[ "$4" = booted ] || touch /run/crond.reboot
+LD_PRELOAD="$2" FAKETIME="@2026-03-10 $5" FAKETIME_DONT_RESET=1 cron -f &
 cron=$!
 for second in $(seq 60); do sleep 1; [ -s "$3" ] && break; done
 sleep 1; kill $cron; wait $cron; exit 0
@@ -56,13 +61,14 @@ kill $manager; wait $manager; exit 0
 """
 
 
-def in_a_namespace(script: str, *words: str | Path) -> str:
+def in_a_namespace(script: str, *words: str | Path, zone: str | None = None) -> str:
     """Run a shell script where it may mount; skip where that is not allowed."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("only root, with unshare, may hide the system's own tables")
     done = subprocess.run(
         ["unshare", "--mount", "/bin/sh", "-c", script, "sh", *map(str, words)],
         capture_output=True, text=True, check=False, timeout=180, stdin=subprocess.DEVNULL,
+        env=os.environ | ({"TZ": zone} if zone else {}),
     )  # fmt: skip
     if done.returncode == 99:
         pytest.skip(f"no mounts here: {done.stderr}")
@@ -76,8 +82,9 @@ def need(programs: Sequence[str]) -> None:
         pytest.skip(f"not installed: {', '.join(missing)}")
 
 
-def test_cron_fires(tmp_path: Path) -> None:
-    """Debian's cron takes the unchanged lines, and beats the workspace on the hour."""
+@pytest.mark.parametrize(("since", "clock"), [("long ago", "09:59:50"), ("booted", "09:30:00")])
+def test_cron_fires(tmp_path: Path, since: str, clock: str) -> None:
+    """Debian's cron takes the unchanged lines, and beats on the hour, and when it has booted."""
     need(["cron", "crontab", "flock", "timeout"])
     if FAKETIME is None:
         pytest.skip("not installed: faketime")
@@ -85,10 +92,55 @@ def test_cron_fires(tmp_path: Path) -> None:
     table = tmp_path / "table"
     block = cron.render(jobs.posix(root, python))[jobs.CRON]
     table.write_bytes(b"MAILTO=nobody\n5 4 * * * true\n" + block)
-    in_a_namespace(CRON, table, FAKETIME, root / ".claude" / "haios-events.jsonl")
+    events = root / ".claude" / "haios-events.jsonl"
+    in_a_namespace(CRON, table, FAKETIME, events, since, clock)
     assert [event["outcome"] for event in log(root)] == ["ok"]
     output = (root / ".haios" / "beat.log").read_text(encoding="utf-8")
     assert f"beat {log(root)[0]['beat']}: ok" in output
+
+
+SPEED = 1800  # an hour in two seconds
+# Once an hour by the times of our line, for a day that begins half an hour after the clock's start.
+A_DAY = """
+mount -t tmpfs none /run && mount -t tmpfs none /etc/cron.d || exit 99
+mount -t tmpfs none /var/spool/cron/crontabs || exit 99
+touch /run/crond.reboot
+printf '%s date +\\\\%%s.\\\\%%N >> %s\\n' "$1" "$2" | crontab - || exit 98
+date +%s.%N > "$2.began"
+LD_PRELOAD="$3" FAKETIME="@$4 x$5" FAKETIME_DONT_RESET=1 timeout "$6" cron -f
+exit 0
+"""
+
+
+def test_cron_on_days_that_clocks_change(tmp_path: Path) -> None:
+    """A real cron fires 23, 24 or 25 times: once at each full hour that its clock shows.
+
+    In Lord Howe, where half an hour is left out or repeated, a full hour is left out or none.
+    """
+    need(["cron", "crontab", "timeout"])
+    if FAKETIME is None:
+        pytest.skip("not installed: faketime")
+    when, _ = jobs.cron_line(jobs.posix())
+
+    def fired(name: str, day: date) -> int:
+        zone = ZoneInfo(name)
+        start, end = (datetime.combine(day + timedelta(days=n), time(), zone).astimezone(UTC)
+                      for n in (0, 1))  # fmt: skip
+        early = start - timedelta(minutes=30)
+        out = tmp_path / f"{zone.key.replace('/', '-')}-{day}"
+        seconds = (end - early).total_seconds() / SPEED
+        said = f"{early.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        in_a_namespace(A_DAY, when, out, str(FAKETIME), said, str(SPEED), str(seconds), zone=name)
+        began = float(Path(f"{out}.began").read_text())
+        real = [float(line) - began for line in out.read_text().split()]
+        shown = [early + timedelta(seconds=second * SPEED) for second in real]
+        # cron may be some minutes late at this speed, and is never early
+        return sum(start <= one + timedelta(minutes=10) < end for one in shown)
+
+    days = [change[:2] for change in CHANGES]
+    with ThreadPoolExecutor(len(days)) as threads:
+        found = list(threads.map(lambda one: fired(*one), days))
+    assert found == [23, 25, 23, 25, 23, 24]
 
 
 def test_systemd_makes_up_for_missed_beats_once(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from freezegun import freeze_time
 from zones import local_time
 
 from haios_dag import events
+from haios_dag.errors import EventError
 from haios_dag.events import Entry
 from haios_dag.resonance import filtering, reading
 from haios_dag.resonance.story import Event, Story
@@ -176,12 +177,15 @@ def test_lately_reads_the_ends_alone(tmp_path: Path) -> None:
     assert items(reading.lately(workspace, 1, 3)) == ["g2", "g3", "g4", "5", "6", "7"]
 
 
-def test_what_is_no_file_is_no_governance_log(tmp_path: Path) -> None:
-    """A folder, or a pipe that would hang, in its place."""
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    """A folder, or a pipe that would hang, in place of the governance log is named."""
     workspace = write(tmp_path)
-    for path in workspace.governance_logs:
+    path = workspace.governance_logs[1]
+    for make in (os.mkdir, os.mkfifo):
         path.unlink(missing_ok=True)
-    workspace.governance_logs[0].mkdir()
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(workspace.governance_logs[1])
+        make(path)
+        with pytest.raises(EventError, match=str(path)):
+            reading.since(workspace, NOON)
+        path.rmdir() if path.is_dir() else path.unlink()
     assert reading.since(workspace, NOON).left_out == {}

@@ -51,11 +51,12 @@ def on_windows(root: PurePath = SPACE, **changes: Any) -> job.Job:  # noqa: ANN4
 
 def cron_line(one: job.Job) -> tuple[str, str]:
     """Return the five fields and the command, as they stand in the file."""
-    (line,) = (
+    line, at_boot = (
         line
         for line in cron.render(one)[CRON].decode().split("\n")
         if line and not line.startswith("#")
     )
+    assert at_boot == f"@reboot {line.split(' ', 5)[5]}"
     *fields, command = line.split(" ", 5)
     return " ".join(fields), command
 

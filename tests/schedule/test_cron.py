@@ -40,6 +40,7 @@ def test_the_line_for_a_plain_path() -> None:
         "# BEGIN haios-heartbeat",
         "# haios-dag: one beat of the workspace",
         f"0 * * * * {COMMAND}",
+        f"@reboot {COMMAND}",
         "# END haios-heartbeat",
     ]
     assert data.endswith(b"\n")

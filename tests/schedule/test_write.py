@@ -247,3 +247,7 @@ def test_a_long_output_is_set_aside(copy: Path) -> None:
         assert doit(copy).returncode == 0
         assert not output.exists()
         assert output.with_name("beat.log.1").read_bytes() == content * 1_000_001
+    watchdog = Workspace(copy).watchdog_output
+    watchdog.write_bytes(b"y" * 1_000_001)
+    assert doit(copy, "pulse", "--notify").returncode == 0
+    assert watchdog.with_name("watchdog.log.1").stat().st_size == 1_000_001

@@ -272,6 +272,25 @@ def test_no_window_of_best_pairs_blocks_the_others(workspace: Workspace) -> None
     assert bridged == pairs == sum(made)
 
 
+def test_pairs_grow_and_breed_no_siblings(workspace: Workspace) -> None:
+    """Statements that come two a beat end in one cluster, past HAIOS's cap of 20 (obs-e3-002)."""
+    for start in range(0, len(ALIKE), 2):
+        concepts(workspace, *ALIKE[start : start + 2])
+        beat(workspace)
+    ((kind, size),) = clusters(workspace)
+    assert (kind, size > 20) == ("concept", True)
+    assert_invariants(workspace.memory, MODEL)
+
+
+def test_insights_do_not_crowd_out_what_they_are_made_of(workspace: Workspace) -> None:
+    """Asked with its own words, a source comes before or right behind its insight (INV-010)."""
+    concepts(workspace, *LOCKING, *PLANS, *ALONE)
+    assert beat(workspace)["new_insights"] == 2
+    for text in (*LOCKING, *PLANS):
+        answers, _ = recall.recall(workspace, text, 2)
+        assert text in [answer.found.text for answer in answers]
+
+
 def test_later_beats_compare_only_what_is_new(workspace: Workspace) -> None:
     """All pairs are compared once; one more concept costs one row of them (E2-102)."""
     concepts(workspace, *ALONE)
