@@ -52,9 +52,14 @@ class TestEverySchema:
         assert schema.load(name)["description"]
 
     def test_references_stay_inside(self, name: str) -> None:
-        """It refers to nothing outside itself, so that nothing is ever fetched."""
-        references = [found["$ref"] for found in objects(schema.load(name)) if "$ref" in found]
-        assert all(str(reference).startswith("#") for reference in references)
+        """It refers to nothing outside itself, so that nothing is ever fetched.
+
+        Another schema of ours stands in its `$defs` when it is loaded, and is found by its `$id`.
+        """
+        loaded = schema.load(name)
+        within = {one["$id"] for one in loaded.get("$defs", {}).values() if "$id" in one}
+        references = [str(found["$ref"]) for found in objects(loaded) if "$ref" in found]
+        assert all(one.startswith("#") or one in within for one in references)
         validator = Draft202012Validator(schema.load(name))
         for reference in references:
             validator.evolve(schema={"$ref": reference, **schema.load(name)}).is_valid({})
