@@ -7,7 +7,7 @@ from haios_dag import clock, events, signals
 from haios_dag.errors import EventError
 from haios_dag.resonance import lately
 from haios_dag.signals import Facts
-from haios_dag.text import printable, say
+from haios_dag.text import printable
 from haios_dag.workspace import Workspace
 
 _WAITING = "unembedded", "unconsidered", "waiting_pairs"
@@ -43,7 +43,8 @@ def keys(
         facts, _object(before.get("signal_sources")), settings, clock.now()
     )
     found = signals.judge(facts, settings, quiet)
-    say(f"   {printable(line)}" for line in signals.changes(found, before.get("signals")))
+    for line in signals.changes(found, before.get("signals")):
+        print(f"   {printable(line)}")
     return {"signals": found, "signal_sources": sources, "resonance": resonance}, warnings
 
 
