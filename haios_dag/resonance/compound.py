@@ -1,11 +1,14 @@
 """Compound effects: events that reinforce each other."""
 
+import bisect
 from collections.abc import Iterator
 from datetime import timedelta
 
 from haios_dag.resonance.story import Event, Finding, Story, strength
 
 _FREED = 2  # items
+_LONGEST = 100  # items of a chain that are followed
+_TOLD = 5
 _CAUSED = timedelta(hours=1)
 _POINTS = 5  # per cent
 _WAVE = 2  # beats behind the one that read the documents
@@ -36,7 +39,7 @@ def unblocked_chain(story: Story) -> Iterator[Finding]:
         chain, names = _chain(freed, first)
         if len(names) >= _FREED:
             how = f"through {len(chain)} completions" if len(chain) > 1 else "at once"
-            says = f"completing {root} freed {len(names)} items {how}: {', '.join(names[:5])}"
+            says = f"completing {root} freed {len(names)} items {how}: {', '.join(names[:_TOLD])}"
             yield Finding(says, strength(0.6, len(names), _FREED), chain[-1].when, chain)
 
 
@@ -45,7 +48,7 @@ def _chain(
 ) -> tuple[list[Event], list[str]]:
     """Return the completions of a chain in order of time, and the items they freed."""
     chain, names, ahead = [first], dict[str, None](), [first]
-    while ahead:
+    while ahead and len(names) < _LONGEST:
         one = ahead.pop(0)
         for name in freed[one.item][1]:
             if name in names or name == first.item:
@@ -65,17 +68,19 @@ def milestone_moved(story: Story) -> Iterator[Finding]:
     moved several times is told once, from where it began to where it is.
     """
     completions = story.of("completion")
+    times = [one.when for one in completions]
     moves: dict[str, list[tuple[Event, list[Event]]]] = {}
     for one in story.of("milestone"):
         old, new = one.facts["old"], one.facts["new"]
         if one.when >= story.since and old is not None and new is not None and new > old:
-            before = [c for c in completions if one.when - _CAUSED <= c.when <= one.when]
+            first = bisect.bisect_left(times, one.when - _CAUSED)
+            before = completions[first : bisect.bisect_right(times, one.when)][-_TOLD:]
             if before:
                 moves.setdefault(one.item, []).append((one, before))
     for name, found in moves.items():
         old, new = found[0][0].facts["old"], found[-1][0].facts["new"]
         causes = list(dict.fromkeys(c.item for _, before in found for c in before))
-        says = f"{name} rose from {old:g}% to {new:g}% by {', '.join(causes[-5:])}"
+        says = f"{name} rose from {old:g}% to {new:g}% by {', '.join(causes[-_TOLD:])}"
         evidence = [event for move, before in found[-2:] for event in [*before[-2:], move]]
         at = found[-1][0].when
         yield Finding(says, strength(0.4, new - old, _POINTS), at, evidence)
@@ -124,5 +129,5 @@ def _wave(beats: list[Event]) -> Iterator[Finding]:
         says = (
             f"{documents} documents changed, and {new} insights came and {revised} grew with them"
         )
-        shown = [one for one in beats if one is beats[0] or one in grown[:5]]
+        shown = [one for one in beats if one is beats[0] or one in grown[:_TOLD]]
         yield Finding(says, strength(0.3, new + revised, _INSIGHTS), grown[-1].when, shown)

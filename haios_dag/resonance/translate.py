@@ -10,7 +10,7 @@ from haios_dag.resonance.story import Event
 Told = Mapping[str, Any]
 
 _LONGEST = 200  # characters of a text that is kept
-_MOST = 100  # items, effects and steps of one event
+_MOST = 30  # items, effects and steps of one event
 
 
 def events(when: datetime, told: Told) -> Iterator[Event]:

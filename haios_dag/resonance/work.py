@@ -131,9 +131,13 @@ def closures_without_checks(story: Story) -> Iterator[Finding]:
             for check in checks.get(one.item, ())
         )
     ]
-    while closed:
-        group = [one for one in closed if one.when - closed[0].when <= _CLOSED_WITHIN]
-        closed = closed[len(group) if len(group) >= _CLOSURES else 1 :]
+    start = 0
+    while start < len(closed):
+        end = start
+        while end < len(closed) and closed[end].when - closed[start].when <= _CLOSED_WITHIN:
+            end += 1
+        group = closed[start:end]
+        start = end if len(group) >= _CLOSURES else start + 1
         if len(group) >= _CLOSURES:
             minutes = (group[-1].when - group[0].when).total_seconds() / 60
             names = ", ".join(one.item for one in group[:5])
