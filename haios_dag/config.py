@@ -53,6 +53,13 @@ class Events:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Status:
+    """Section `[status]`."""
+
+    detail: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Section `[schedule]`."""
 
@@ -83,6 +90,7 @@ class Config:
     synthesis: Synthesis
     bridge: Bridge
     events: Events
+    status: Status
     schedule: Schedule
     notify: Notify
 
@@ -117,6 +125,7 @@ def load(path: Path) -> Config:
         synthesis=Synthesis(**section("synthesis")),
         bridge=Bridge(**section("bridge")),
         events=Events(**section("events")),
+        status=Status(**section("status")),
         schedule=Schedule(**section("schedule")),
         notify=Notify(**section("notify")),
     )
