@@ -77,6 +77,13 @@ class Resonance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Status:
+    """Section `[status]`."""
+
+    detail: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Section `[schedule]`."""
 
@@ -109,6 +116,7 @@ class Config:
     events: Events
     signals: Signals
     resonance: Resonance
+    status: Status
     schedule: Schedule
     notify: Notify
 
@@ -145,6 +153,7 @@ def load(path: Path) -> Config:
         events=Events(**section("events")),
         signals=Signals(**section("signals")),
         resonance=Resonance(**section("resonance")),
+        status=Status(**section("status")),
         schedule=Schedule(**section("schedule")),
         notify=Notify(**section("notify")),
     )

@@ -49,13 +49,15 @@ class Document:
     """What `parse` read.
 
     `title` is the field `title`, else the first first-level heading, else "". `warnings` are
-    phrases without the path; the caller knows it.
+    phrases without the path; the caller knows it. `problem` is the one of them that says why
+    there are no fields although there is front matter, or None.
     """
 
     title: str
     fields: dict[str, Any]
     statements: list[Statement]
     warnings: list[str]
+    problem: str | None = None
 
 
 def parse(data: bytes) -> Document:
@@ -83,7 +85,7 @@ def parse(data: bytes) -> Document:
             statements += (
                 Statement(text, kind(text), heading, first + at) for text, at in extract(block)
             )
-    return Document(title[:MAX_HEADING], head.fields, statements, warnings)
+    return Document(title[:MAX_HEADING], head.fields, statements, warnings, head.problem)
 
 
 # --- bytes -----------------------------------------------------------------------------------

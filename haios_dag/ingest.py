@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haios_dag import files
+from haios_dag import head
 from haios_dag.counts import Counts
 from haios_dag.errors import DocumentError, MemoryUnavailableError
 from haios_dag.memory.documents import FileState, Recorded
@@ -138,7 +139,10 @@ def _text(name: str) -> str:
 
 
 def _changed(
-    store: Store, found: dict[str, Found], known: dict[str, FileState], max_megabytes: float
+    store: Store,
+    found: dict[str, Found],
+    known: dict[str, FileState | None],
+    max_megabytes: float,
 ) -> Iterator[str]:
     """Yield the files that memory does not know as they are: new, or of another content.
 
@@ -192,7 +196,7 @@ def _read_batch(
         begun = time.time_ns()
         try:
             data = _bytes(file, settings.max_megabytes)
-            statements, found_traces = _parse(path, data, counts)
+            kept, statements, found_traces = _parse(path, data, counts)
         except DocumentError as error:
             problems.append(f"{path}: {error}")
             continue
@@ -200,9 +204,10 @@ def _read_batch(
         size, mtime_ns, ctime_ns = state
         racy = mtime_ns > begun - _RACY_NS
         untrusted = (size, 0, ctime_ns)
-        recorded = Recorded(untrusted if racy else state, hashlib.sha256(data).hexdigest())
+        digest = hashlib.sha256(data).hexdigest()
+        recorded = Recorded(untrusted if racy else state, digest, kept)
         if found_traces and not keep_traces:  # read again until the memory takes them
-            recorded = Recorded(untrusted, "")
+            recorded = Recorded(untrusted, "", kept)
             counts.add(untaken_traces=len(found_traces))
             found_traces = []
         parsed.append((path, recorded, statements, found_traces))
@@ -219,22 +224,26 @@ def _read_batch(
 
 def _parse(
     path: str, data: bytes, counts: Counts
-) -> tuple[Sequence["Statement"], Sequence["Trace"]]:
-    """Return the statements and traces of a file."""
+) -> tuple[str, Sequence["Statement"], Sequence["Trace"]]:
+    """Return the head, the statements and the traces of a file."""
     from haios_dag import documents, traces  # noqa: PLC0415 - their patterns take 20 ms to compile
 
     if path.endswith(".jsonl"):
         found, problems = traces.from_lines(data)
         counts.warn(f"{path}: {problem}" for problem in problems)
-        return [], found
+        return head.of({}, None), [], found
     document = documents.parse(data)
     counts.warn(f"{path}: {warning}" for warning in document.warnings)
     trace = traces.from_document(document)
-    return document.statements, [trace] if trace else []
+    kept = head.of(document.fields, document.problem)
+    return kept, document.statements, [trace] if trace else []
 
 
 def _note_touched(
-    store: Store, found: dict[str, Found], known: dict[str, FileState], changed: set[str]
+    store: Store,
+    found: dict[str, Found],
+    known: dict[str, FileState | None],
+    changed: set[str],
 ) -> None:
     """Keep the new time stamps of files that were only touched, so they are not hashed again."""
     with store.transaction():

@@ -71,7 +71,8 @@ def watch(
     sources = {
         "milestones": facts.milestones,
         "blocked": facts.blocked,
-        "stale": facts.stale and sorted(str(one.get("path")) for one in facts.stale["items"]),
+        "stale": facts.stale
+        and [facts.stale["count"], *sorted(str(one.get("path")) for one in facts.stale["items"])],
     }
     kept: dict[str, Any] = {}
     quiet = []

@@ -10,7 +10,7 @@ PACKAGE = Path(haios_dag.__file__).parent
 # From the ground up; a module imports from its own group or from those above it in this list.
 GROUPS = [
     {"errors", "clock", "files", "text", "counts", "progress"},
-    {"schema", "positions", "config", "workspace", "front_matter", "statements"},
+    {"schema", "positions", "config", "workspace", "front_matter", "statements", "head"},
     {"documents", "traces", "events", "init", "schedule", "marker", "notify"},
     {"memory"},
     {"embedding", "ingest"},

@@ -1,7 +1,6 @@
 """Whether a scheduler of this system begins the beats of a workspace."""
 
 import contextlib
-import os
 import plistlib
 import re
 import shlex
@@ -16,7 +15,7 @@ from xml.parsers.expat import ExpatError
 from haios_dag.doctor.finding import Finding, found, ok
 from haios_dag.schedule import cron, systemctl, systemd
 from haios_dag.schedule.manage import Managed
-from haios_dag.schedule.program import UnansweredError, ask
+from haios_dag.schedule.program import UnansweredError, ask, uid
 from haios_dag.workspace import Workspace
 
 _CRON = Path("/etc/crontab"), Path("/etc/cron.d")
@@ -118,7 +117,7 @@ def _launchd(graphs: set[str]) -> Seen:
             continue  # another program's
         if not _begins("\0".join(words), graphs):
             continue
-        domain = f"gui/{os.getuid()}"
+        domain = f"gui/{uid()}"
         if _said("launchctl", "print", f"{domain}/{label}", absent="Could not find service"):
             return Seen("begins", f"launchd begins the beats ({path.name})")
         command = f"launchctl bootstrap {domain} {shlex.quote(str(path))}"

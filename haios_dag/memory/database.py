@@ -129,6 +129,7 @@ class Database:
                 tables.check(connection, self.path)
                 if not tables.has_bookkeeping(connection, self.path):
                     tables.add_bookkeeping(connection)
+        tables.keep_heads(connection)
         self._prepare_totals()
         self._prepare_words()
         _load_vec0(connection)

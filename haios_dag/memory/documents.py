@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from haios_dag import clock
 from haios_dag.memory.database import SEEN_CLUSTERS, TRACE_TEXT, Database, meaning, text_hash
+from haios_dag.memory.tables import columns
 
 if TYPE_CHECKING:
     from haios_dag.documents import Statement
@@ -37,27 +38,51 @@ FileState = tuple[int, int, int]
 
 
 class Recorded(NamedTuple):
-    """A file as memory knows it; `sha256` in hexadecimal."""
+    """A file as memory knows it; `sha256` in hexadecimal, `head` as `haios_dag.head` gives it."""
 
     state: FileState
     sha256: str
+    head: str = "null"
 
 
 class Documents(Database):
     """The part of the store that ingest uses. Methods that change rows run in a transaction."""
 
-    def recorded(self) -> dict[str, FileState]:
-        """Return every file read so far by its path from the workspace, with `/`."""
+    def recorded(self) -> dict[str, FileState | None]:
+        """Return every file read so far by its path from the workspace, with `/`.
+
+        The state is None where an earlier release read the file and kept no head of it.
+        """
         with meaning(self.path):
             if not self._is_prepared():
                 return {}
+            if not self._keeps_heads():
+                paths = "SELECT file_path FROM dag_documents JOIN artifacts ON id = artifact_id"
+                return {path: None for (path,) in self.connection.execute(paths)}
             return {
-                path: (size, mtime, ctime)
-                for path, size, mtime, ctime in self.connection.execute(
-                    "SELECT file_path, size, mtime_ns, ctime_ns"
+                path: (size, mtime, ctime) if has_head else None
+                for path, size, mtime, ctime, has_head in self.connection.execute(
+                    "SELECT file_path, size, mtime_ns, ctime_ns, head IS NOT NULL"
                     " FROM dag_documents JOIN artifacts ON id = artifact_id"
                 )
             }
+
+    def heads(self) -> list[tuple[str, FileState, str]]:
+        """Return the path, state and head of every file of which a head is kept, in no order."""
+        with meaning(self.path):
+            if not self._is_prepared() or not self._keeps_heads():
+                return []
+            return [
+                (path, (size, mtime, ctime), head)
+                for path, size, mtime, ctime, head in self.connection.execute(
+                    "SELECT file_path, size, mtime_ns, ctime_ns, head"
+                    " FROM dag_documents JOIN artifacts ON id = artifact_id"
+                    " WHERE head IS NOT NULL"
+                )
+            ]
+
+    def _keeps_heads(self) -> bool:
+        return "head" in columns(self.connection, "dag_documents")
 
     def recorded_hash(self, path: str) -> str | None:
         """Return the SHA-256 of a file when it was read, in hexadecimal; None if it never was."""
@@ -211,9 +236,9 @@ class Documents(Database):
             (path, recorded.sha256, clock.utc_sql(clock.now())),
         ).fetchone()
         self.connection.execute(
-            "INSERT OR REPLACE INTO dag_documents (artifact_id, size, mtime_ns, ctime_ns)"
-            " VALUES (?, ?, ?, ?)",
-            (artifact, *recorded.state),
+            "INSERT OR REPLACE INTO dag_documents (artifact_id, size, mtime_ns, ctime_ns, head)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (artifact, *recorded.state, recorded.head),
         )
         return int(artifact)
 

@@ -204,11 +204,14 @@ CREATE TABLE dag_meta (
 ) WITHOUT ROWID;
 
 -- The ledger of files read: what stat said when the artifact's hash was taken.
+--   head    the front matter's fields that the status needs, as JSON (see `haios_dag.head`); NULL:
+--           an earlier release read the file, and it is read again
 CREATE TABLE dag_documents (
     artifact_id INTEGER PRIMARY KEY REFERENCES artifacts (id) ON DELETE CASCADE,
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
-    ctime_ns INTEGER NOT NULL
+    ctime_ns INTEGER NOT NULL,
+    head TEXT
 );
 
 -- One row for every concept and trace that the beat has seen.
@@ -381,6 +384,12 @@ def statements(script: str) -> list[str]:
             found.append(pending)
             pending = ""
     return found
+
+
+def keep_heads(connection: sqlite3.Connection) -> None:
+    """Give the ledger of an earlier release its column for heads."""
+    if "head" not in columns(connection, "dag_documents"):
+        connection.execute("ALTER TABLE dag_documents ADD COLUMN head TEXT")
 
 
 def add_bookkeeping(connection: sqlite3.Connection) -> None:

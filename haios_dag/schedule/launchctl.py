@@ -1,6 +1,5 @@
 """launchd, through `launchctl`: an agent of the user."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from haios_dag import files
 from haios_dag.schedule import fields, launchd
 from haios_dag.schedule.client import Entry, State, Step, Trial
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import ask, home
+from haios_dag.schedule.program import ask, home, uid
 
 # What macOS keeps from programs that the user has not allowed it to.
 _PROTECTED = "Documents", "Desktop", "Downloads", "Library/Mobile Documents"
@@ -84,7 +83,7 @@ def _path(job: Job) -> Path:
 
 
 def _domain() -> str:
-    return f"gui/{os.getuid()}"
+    return f"gui/{uid()}"
 
 
 def _service(job: Job) -> str:

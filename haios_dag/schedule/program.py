@@ -1,8 +1,10 @@
 """Asking the programs through which a scheduler is managed, such as crontab and systemctl."""
 
+import contextlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from haios_dag.errors import ScheduleError
@@ -52,9 +54,17 @@ def home() -> Path:
 
 def user() -> str:
     """Return the name of this user; raise UnansweredError where there is none."""
-    import pwd  # noqa: PLC0415 - Windows has none
+    number = uid()
+    if sys.platform != "win32":
+        import pwd  # noqa: PLC0415 - Windows has none
 
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        raise UnansweredError("this user has no name, by which a scheduler would know it") from None
+        with contextlib.suppress(KeyError):
+            return pwd.getpwuid(number).pw_name
+    raise UnansweredError("this user has no name, by which a scheduler would know it")
+
+
+def uid() -> int:
+    """Return the number of this user; raise UnansweredError on Windows, where there is none."""
+    if sys.platform == "win32":
+        raise UnansweredError("users have no numbers on Windows")
+    return os.getuid()

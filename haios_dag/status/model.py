@@ -1,13 +1,19 @@
 """The keys of both status files, each computed by one function.
 
 A key of other writers is carried over from the file as it is found, unknown keys too; what nobody
-has written is null, never zero.
+knows is null, never zero. Keys that only HAIOS's readers ask for stand in a workspace of HAIOS
+alone, where all of them stand.
 """
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from haios_dag import clock
+from haios_dag.status import attention, corpus, sessions, work
+from haios_dag.status.documents import Document
 from haios_dag.workspace import Workspace
 
 # What HAIOS's hooks and gates reach into; every member null is "no cycle known".
@@ -19,37 +25,151 @@ _NO_SESSION: dict[str, Any] = {
     "active_queue": None,
     "phase_history": [],
 }
+_HAIOS_KEYS = ("session_state", "session_delta", "work_cycle", "milestone", "blocked_items")
+_DETAIL = ("live_files", "outstanding_items", "stale_items", "alignment", "spawn_map")
+
+Found = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the keys are computed from: gathered once, so that both files say the same."""
+    """What the keys are computed from: gathered once, so that both files say the same.
+
+    `before` are the keys of the full status before this one, against which changes are counted.
+    """
 
     workspace: Workspace
-    generated: str
+    now: dt.datetime
+    documents: Sequence[Document]
     infrastructure: Mapping[str, Any]
     memory: Mapping[str, Any] | None
     pulse: Mapping[str, Any]
-    attention: Mapping[str, Any]
+    before: Found
+
+    @cached_property
+    def local(self) -> dt.datetime:
+        """Now, naive and local, as documents tell their times."""
+        return self.now.astimezone().replace(tzinfo=None)
+
+    @cached_property
+    def live(self) -> list[Document]:
+        """The documents in HAIOS's folders."""
+        return corpus.live(self.documents)
+
+    @cached_property
+    def items(self) -> dict[str, Document]:
+        """The work items by their id."""
+        return work.items(self.documents)
+
+    @cached_property
+    def blocked(self) -> dict[str, list[str]]:
+        """What is blocked, and by what."""
+        return work.blocked(self.documents, self.live, self.items)
+
+    @cached_property
+    def milestones(self) -> dict[str, Any]:
+        """The milestones by their id, with what moved since the status before."""
+        return work.milestones(self.items, _object(self.before.get("milestones")))
+
+    @cached_property
+    def work(self) -> dict[str, Any]:
+        """How the work items stand, with what was completed since the status before."""
+        before = _object(self.before.get("work")).get("open")
+        return work.summary(self.items, self.blocked, before if isinstance(before, list) else [])
+
+    @cached_property
+    def session(self) -> int | None:
+        """The session in `.claude/session`."""
+        return sessions.current(self.workspace)
+
+    @cached_property
+    def session_delta(self) -> dict[str, Any] | None:
+        """What changed between the two latest sessions."""
+        current = work.current(self.milestones)
+        return sessions.delta(self.documents, self.items, self.session, current)
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """The full status's `workspace`."""
+        detail = self.workspace.config.status.detail
+        return corpus.workspace(self.documents, self.live, self.local, detail=detail)
+
+    @cached_property
+    def attention(self) -> tuple[dict[str, Any], list[str]]:
+        """What needs attention, and warnings. That prints which signals changed, once."""
+        return attention.keys(
+            self.workspace,
+            self.before,
+            pulse=self.pulse,
+            memory=self.memory,
+            work={
+                "milestones": self.milestones,
+                "blocked": self.blocked,
+                "stale": self.state["stale"],
+                "completed": self.work["completed_since"],
+            },
+        )
+
+    def is_haios(self, found: Found) -> bool:
+        """Tell whether HAIOS's readers may be here: its documents, its session, or its keys."""
+        return bool(
+            self.live or self.items or self.session is not None
+            or any(name in found or name in self.before for name in _HAIOS_KEYS)
+        )  # fmt: skip
 
 
-Found = Mapping[str, Any]
-Key = Callable[[Facts, Found], Any]
+def slim(facts: Facts, found: Found) -> dict[str, Any]:
+    """Return the content of the slim status, over the keys found in it; raise ConfigError."""
+    return _over(_slim(facts, found), found)
 
 
-def build(facts: Facts, found: Found) -> dict[str, Any]:
-    """Return the content of a status file, over the keys found in it; raise ConfigError."""
-    keys = {name: compute(facts, found) for name, compute in _KEYS.items()}
+def full(facts: Facts, found: Found) -> dict[str, Any]:
+    """Return the content of the full status: the keys of the slim one, and more."""
+    keys = _slim(facts, found)
+    if facts.is_haios(found):
+        keys["work"] = facts.work
+        keys["milestones"] = facts.milestones
+        keys["workspace"] = facts.state
+        keys["last_session"] = keys["pm"]["last_session"]
+        if facts.workspace.config.status.detail:
+            keys |= corpus.lists(facts.live, facts.local)
+    # Lists of an earlier status would be wrong by now.
+    return _over(keys, {name: value for name, value in found.items() if name not in _DETAIL})
+
+
+def _over(keys: dict[str, Any], found: Found) -> dict[str, Any]:
     return keys | {name: value for name, value in found.items() if name not in keys}
 
 
-def _carried(name: str, absent: object = None) -> Key:
-    """Return the function of a key that other writers own."""
+def _slim(facts: Facts, found: Found) -> dict[str, Any]:
+    return {
+        "generated": clock.iso(facts.now),
+        "stale_after": facts.pulse["stale_after"],
+        **facts.attention[0],
+        **(_haios(facts, found) if facts.is_haios(found) else {}),
+        "counts": _counts(facts, found),
+        "documents": corpus.summary(facts.documents),
+        "memory": _memory(facts),
+        "pulse": dict(facts.pulse),
+        "infrastructure": _object(found.get("infrastructure")) | dict(facts.infrastructure),
+    }
 
-    def carry(_: Facts, found: Found) -> object:
-        return found.get(name, absent)
 
-    return carry
+def _haios(facts: Facts, found: Found) -> dict[str, Any]:
+    """Return the keys that HAIOS's readers ask for (contract section 3.2)."""
+    session = facts.session_delta and facts.session_delta["current_session"]
+    members = _object(found.get("session_state"))
+    return {
+        "milestone": work.current(facts.milestones),
+        "session_delta": facts.session_delta,
+        "work_cycle": work.cycle(facts.items),
+        "session_state": found.get("session_state", _NO_SESSION) if not members else members,
+        "active_work": work.urgent(facts.items, facts.blocked),
+        "blocked_items": facts.blocked,
+        "work": {name: value for name, value in facts.work.items() if name != "open"},
+        "pm": _object(found.get("pm")) | {"last_session": session},
+        "system": _object(found.get("system")) | {"last_session": session},
+    }
 
 
 def _counts(facts: Facts, found: Found) -> dict[str, Any]:
@@ -59,16 +179,14 @@ def _counts(facts: Facts, found: Found) -> dict[str, Any]:
         counts = {name: facts.memory[name] for name in ("concepts", "entities")}
     else:
         counts = {name: _number(known.get(name)) for name in ("concepts", "entities")}
-    return {**counts, "backlog_pending": None} | {
-        name: value for name, value in known.items() if name not in counts
-    }
+    if facts.is_haios(found):
+        queues = [one for one in facts.items.values() if not one.is_finished]
+        pending = sum(1 for one in queues if one.text("queue_position") == "backlog")
+        counts["backlog_pending"] = pending if facts.items else None
+    return known | counts
 
 
-def _infrastructure(facts: Facts, found: Found) -> dict[str, Any]:
-    return _object(found.get("infrastructure")) | dict(facts.infrastructure)
-
-
-def _memory(facts: Facts, _: Found) -> dict[str, Any]:
+def _memory(facts: Facts) -> dict[str, Any]:
     """Return what the memory holds, or whether there is one and why that is not known."""
     if facts.memory is not None:
         return {"present": True, **facts.memory}
@@ -87,22 +205,3 @@ def _object(value: object) -> dict[str, Any]:
 def _number(value: object) -> int | None:
     """Return a count that another program wrote, or None when it is not one."""
     return value if type(value) is int and value >= 0 else None
-
-
-_KEYS: dict[str, Key] = {
-    "generated": lambda facts, _: facts.generated,
-    "milestone": _carried("milestone"),
-    "session_delta": _carried("session_delta"),
-    "work_cycle": _carried("work_cycle"),
-    "session_state": _carried("session_state", _NO_SESSION),
-    "active_work": _carried("active_work"),
-    "blocked_items": _carried("blocked_items"),
-    "counts": _counts,
-    "infrastructure": _infrastructure,
-    "memory": _memory,
-    "pulse": lambda facts, _: dict(facts.pulse),
-    "signals": lambda facts, _: facts.attention["signals"],
-    "resonance": lambda facts, _: facts.attention["resonance"],
-    "signal_sources": lambda facts, _: facts.attention["signal_sources"],
-    "stale_after": lambda facts, _: facts.pulse["stale_after"],
-}

@@ -51,15 +51,6 @@ def read(path: Path) -> Previous:
     return Previous(None, {}, warning)
 
 
-def peek(path: Path) -> dict[str, Any]:
-    """Return the keys of a status file, {} where it is unusable, which is left to `read`."""
-    try:
-        data = content(path)
-        return {} if data is None else _parse(data)
-    except UnusableError:
-        return {}
-
-
 def content(path: Path) -> bytes | None:
     """Return the bytes of a status file, or None when there is none.
 

@@ -2,13 +2,13 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from haios_dag import clock, files, schema
 from haios_dag.errors import InvalidError, StatusError
-from haios_dag.status import attention, infrastructure, model, previous
+from haios_dag.status import documents, infrastructure, model, previous
 from haios_dag.workspace import Workspace
 
 _TRIES = 10
@@ -28,23 +28,34 @@ def write(
     when a file cannot be written, with the old one in place, ConfigError or EventError.
     """
     offered, warnings = infrastructure.gather(workspace)
-    before = previous.peek(workspace.status_slim)
-    attended, more = attention.keys(workspace, before, pulse=pulse, memory=memory, work={})
-    warnings += more
-    facts = model.Facts(workspace, clock.iso(clock.now()), offered, memory, pulse, attended)
-    for path, name in ((workspace.status, "status"), (workspace.status_slim, "status-slim")):
-        warnings += _publish(path, name, facts)
-    return warnings
+    has_looked = pulse["outcomes"].get("ingest") in ("ran", "skipped")
+    found, unread = documents.gather(workspace, has_looked=has_looked)
+    warnings += unread
+    before = previous.read(workspace.status)
+    warnings += filter(None, [before.warning])
+    facts = model.Facts(workspace, clock.now(), found, offered, memory, pulse, before.keys)
+    warnings += facts.attention[1]
+    warnings += _publish(workspace.status, "status", functools.partial(model.full, facts), before)
+    slim = functools.partial(model.slim, facts)
+    return warnings + _publish(workspace.status_slim, "status-slim", slim)
 
 
-def _publish(path: Path, name: str, facts: model.Facts) -> list[str]:
-    """Merge, validate and replace one file, again when it changed meanwhile; return warnings."""
+def _publish(
+    path: Path,
+    name: str,
+    build: Callable[[model.Found], dict[str, Any]],
+    before: previous.Previous | None = None,
+) -> list[str]:
+    """Merge, validate and replace one file, again when it changed meanwhile; return warnings.
+
+    `before` is what the file held when it was last read.
+    """
     warnings: list[str] = []
     for _ in range(_TRIES):
-        before = previous.read(path)
-        if before.warning:
-            warnings.append(before.warning)
-        keys = model.build(facts, before.keys)
+        if before is None:
+            before = previous.read(path)
+            warnings += filter(None, [before.warning])
+        keys = build(before.keys)
         try:
             schema.validate(name, keys)
             unchanged = functools.partial(_check_unchanged, path, before.data)
@@ -52,6 +63,7 @@ def _publish(path: Path, name: str, facts: model.Facts) -> list[str]:
         except InvalidError as error:
             raise StatusError(f"{path} was left as it was: {error}") from None
         except _ChangedError:
+            before = None
             continue
         except OSError as error:
             raise StatusError(f"{path} cannot be written: {error.strerror}") from None
@@ -73,8 +85,24 @@ def _check_unchanged(path: Path, data: bytes | None) -> None:
 
 
 def _json(keys: Mapping[str, Any]) -> bytes:
-    """Return a status as it stands on disk: UTF-8 without BOM, indented by 2, LF."""
+    """Return a status as it stands on disk: UTF-8 without BOM, LF, indented by 2.
+
+    A member of a member and what is below it take one line each, so that the whole can be read.
+    """
+    text = _indented(keys)
     try:
-        return (json.dumps(keys, indent=2, ensure_ascii=False) + "\n").encode()
+        return (text + "\n").encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
-        return (json.dumps(keys, indent=2) + "\n").encode()
+        return (_indented(keys, ascii_only=True) + "\n").encode()
+
+
+def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: bool = False) -> str:
+    if not (levels and isinstance(value, dict) and value):
+        return json.dumps(value, ensure_ascii=ascii_only)
+    inner = f"{indent}  "
+    members = (
+        f"{inner}{json.dumps(name, ensure_ascii=ascii_only)}:"
+        f" {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
+        for name, member in value.items()
+    )
+    return "{\n" + ",\n".join(members) + f"\n{indent}}}"

@@ -1,0 +1,72 @@
+"""Sessions: which one it is, and what changed between the two latest checkpoints."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from haios_dag.status.documents import Document
+from haios_dag.workspace import Workspace
+
+_CHECKPOINTS = "docs/checkpoints"
+_NUMBER = re.compile(r"(?:SESSION-S?|^S|^checkpoint-)([0-9]{1,6})(?![0-9])")
+_HEAD = 4096  # bytes of `.claude/session`, which has comment lines before its number
+
+
+def current(workspace: Workspace) -> int | None:
+    """Return the session in `.claude/session`: its first line that is a number; None without."""
+    try:
+        with (workspace.root / ".claude" / "session").open("rb") as file:
+            lines = file.read(_HEAD).decode("utf-8-sig", "replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line) for line in map(str.strip, lines) if _is_number(line)), None)
+
+
+def delta(
+    documents: Sequence[Document],
+    found: Mapping[str, Document],
+    session: int | None,
+    milestone: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Return `session_delta`, or None where nothing tells of any session.
+
+    The current session is never below `.claude/session`, for the next one is counted from it
+    (contract section 3.1), and the prior one is the latest before it. `added` and `completed`
+    compare the two latest checkpoints, `checkpoints`.
+    """
+    by_number: dict[int, list[Document]] = {}
+    for one in documents:
+        if one.folder == _CHECKPOINTS and (match := _NUMBER.search(one.path.rpartition("/")[2])):
+            by_number.setdefault(int(match[1]), []).append(one)
+    numbers = sorted(by_number)
+    known = [*numbers, *([session] if session is not None else [])]
+    if not known:
+        return None
+    latest = max(known)
+    newer, older = ([by_number[number] for number in numbers[-2:][::-1]] + [[], []])[:2]
+    added = sorted(_ids(newer) - _ids(older))
+    completed = sorted(name for name in _ids(older) if name in found and found[name].is_finished)
+    prior = max((number for number in numbers if number < latest), default=None)
+    dated = by_number.get(prior, []) if prior is not None else []
+    moved = None
+    if milestone and milestone["prior_progress"] is not None:
+        moved = milestone["progress"] - milestone["prior_progress"]
+    return {
+        "prior_session": prior,
+        "current_session": latest,
+        "prior_date": next((date for one in dated if (date := one.text("date"))), None),
+        "checkpoints": numbers[-2:],
+        "completed": completed,
+        "completed_count": len(completed),
+        "added": added,
+        "added_count": len(added),
+        "milestone_delta": moved,
+    }
+
+
+def _ids(checkpoints: Sequence[Document]) -> set[str]:
+    return {name for one in checkpoints for name in one.texts("backlog_ids")}
+
+
+def _is_number(line: str) -> bool:
+    return line.isascii() and line.isdigit() and len(line) <= 6  # noqa: PLR2004
