@@ -180,3 +180,40 @@ def test_a_real_beat(copy: Path) -> None:
     done = workspaces.doit(copy)
     assert "   over: LATE" in done.stdout
     assert named(Workspace(copy)) == []
+
+
+def item(root: Path, name: str, **fields: object) -> None:
+    """Write a work item."""
+    head = "".join(f"{key}: {json.dumps(value)}\n" for key, value in fields.items())
+    text = f"---\ntemplate: work_item\nid: {name}\n{head}---\n\n# {name}\n"
+    put(root / "docs" / "work" / "active" / name / "WORK.md", text.encode())
+
+
+@freeze_time(NOW)
+def test_signals_of_work_items(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    """Milestones, blocked items and completions of the documents themselves, from beat to beat."""
+    for number in range(20):
+        status = "active" if number in (7, 17, 18, 19) else "complete"
+        item(workspace.root, f"E2-{number:03}", status=status, milestone="M5-Work")
+    for number in range(4):
+        item(workspace.root, f"E2-10{number}", status="active", blocked_by=["E2-007"])
+    assert write(workspace) == []
+    assert named(workspace) == ["BOTTLENECK"]
+    for number in (7, 17, 18, 19):
+        item(workspace.root, f"E2-{number:03}", status="complete", milestone="M5-Work")
+    item(workspace.root, "E2-020", status="active", milestone="M5-Work")
+    capsys.readouterr()
+    assert write(workspace) == []
+    found = {one["name"]: one["evidence"] for one in slim(workspace)["signals"]}
+    assert found == {
+        "APPROACHING": {"milestones": {"M5-Work": 95}},
+        "MOMENTUM": {"completed": 4, "items": ["E2-007", "E2-017", "E2-018", "E2-019"]},
+    }
+    assert capsys.readouterr().out == (
+        "   signal: APPROACHING M5-Work is at 95%\n"
+        "   signal: MOMENTUM 4 items were completed: E2-007, E2-017, E2-018, E2-019\n"
+        "   over: BOTTLENECK\n"
+    )
+    item(workspace.root, "E2-020", status="complete", milestone="M5-Work")
+    assert write(workspace) == []
+    assert named(workspace) == []
