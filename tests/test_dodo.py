@@ -10,7 +10,7 @@ from workspaces import doit
 PUBLIC = {
     "heartbeat", "ingest", "embed", "synthesize", "bridge", "status", "event",
     "recall", "events", "events-since", "events-stats", "events-add", "events-clear",
-    "pulse", "watch", "validate", "synthesis-undo", "synthesis-explain", "doctor", "schedule",
+    "pulse", "vitals", "watch", "validate", "synthesis-undo", "synthesis-explain", "doctor", "schedule",
     "schedule:watchdog", "schedule-install", "schedule-remove", "schedule-status",
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Tasks that are commands: they look at what the beats left, and have no place in the graph."""
 
-from haios_dag.commands.health import doctor, show_pulse, validate, watch
+from haios_dag.commands.health import doctor, show_pulse, validate, vitals, watch
 from haios_dag.commands.log import (
     add_event,
     clear_events,
@@ -34,5 +34,6 @@ __all__ = [
     "show_pulse",
     "undo_synthesis",
     "validate",
+    "vitals",
     "watch",
 ]

@@ -77,6 +77,22 @@ def show_pulse(workspace: Workspace) -> Task:
     return {"actions": [look], "params": [tell, JSON], "io": STREAMED, "doc": doc}
 
 
+def vitals(workspace: Workspace) -> Task:
+    """`doit vitals`: what the slim status says."""
+
+    def look() -> TaskFailed | TaskError | None:
+        from haios_dag import vitals  # noqa: PLC0415 - only where used
+
+        try:
+            fresh = vitals.show(workspace)
+        except HaiosError as error:  # not 1, which would say that it is stale
+            return TaskError(printable(str(error)))
+        return None if fresh else TaskFailed("the status is stale", report=False)
+
+    doc = "the slim status in ten lines; exit code 0 fresh, 1 stale, 2 there is none: doit vitals"
+    return {"actions": [look], "io": STREAMED, "doc": doc}
+
+
 def watch(workspace: Workspace) -> Task:
     """`doit watch`: beats without a scheduler."""
 
