@@ -99,6 +99,10 @@ def task_pulse() -> Task:
     return commands.show_pulse(beat.workspace)
 
 
+def task_vitals() -> Task:
+    return commands.vitals(beat.workspace)
+
+
 def task_watch() -> Task:
     return commands.watch(beat.workspace)
 

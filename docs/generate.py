@@ -59,7 +59,7 @@ def _task_help() -> str:
 def _module_help() -> str:
     return "\n".join(
         _shown(" ".join(["python -m haios_dag", *words, "--help"]), _module(*words, "--help"))
-        for words in ([], ["init"], ["validate"])
+        for words in ([], ["init"], ["validate"], ["vitals"])
     )
 
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from haios_dag import __version__, init, validate
-from haios_dag.errors import HaiosError, OutputError
+from haios_dag import __version__
+from haios_dag.errors import HaiosError, OutputError, StatusError
 from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import Workspace
 
@@ -16,6 +16,11 @@ _INIT = (
     "Write dodo.py, a commented haios.toml, the folders for documents and traces, and the"
     " .gitignore lines of run-time files into DIR, which is made when it does not exist."
     " Nothing that is there is overwritten, so it is safe to repeat."
+)
+
+_VITALS = (
+    "Print what the slim status of the workspace says, in ten lines at most, without doit: for a"
+    " prompt hook, which has no time."
 )
 
 _VALIDATE = (
@@ -26,7 +31,10 @@ _VALIDATE = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 ok, 1 an error or a conflict, 2 usage."""
+    """Run the command line and return the exit code: 0 ok, 1 an error or a conflict, 2 usage.
+
+    `vitals` has codes of its own, see its help.
+    """
     tolerate_any_console()
     parser = _parser()
     given = parser.parse_args(arguments)
@@ -34,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
+        if given.command == "vitals":
+            return _vitals(given.folder)
         if given.command == "validate":
+            from haios_dag import validate  # noqa: PLC0415 - only where used
+
             validate.show(Path(), given.files or ["."], json=given.json)
             return 0
         return _init(given.folder)
@@ -71,11 +83,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--json", action="store_true", help="as JSON lines")
     files.add_argument("files", metavar="FILE", nargs="*", help="a file, or a workspace's folder")
+    vitals = commands.add_parser(
+        "vitals",
+        help="show what the slim status of a workspace says",
+        description=_VITALS,
+        epilog="exit codes: 0 the status is fresh; 1 it is stale, as its first line says; 2 there"
+        " is none, or wrong usage",
+    )
+    vitals.add_argument(
+        "folder", metavar="DIR", nargs="?", type=Path, default=Path(), help="the workspace's folder"
+    )
     return parser
+
+
+def _vitals(folder: Path) -> int:
+    """Show the vital signs and return the exit code."""
+    from haios_dag import vitals  # noqa: PLC0415 - only where used
+
+    try:
+        return 0 if vitals.show(Workspace(folder)) else 1
+    except StatusError as error:
+        print(printable(f"haios_dag: {error}"), file=sys.stderr)
+        return 2
 
 
 def _init(folder: Path) -> int:
     """Make a workspace, say what was done and what to type next."""
+    from haios_dag import init  # noqa: PLC0415 - only where used
+
     done = init.make(folder)
     lines = [f"{path}: {what}" for path, what in done.paths.items()]
     if done.nothing:

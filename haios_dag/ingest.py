@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haios_dag import files
-from haios_dag import head
+from haios_dag import files, head
 from haios_dag.counts import Counts
 from haios_dag.errors import DocumentError, MemoryUnavailableError
 from haios_dag.memory.documents import FileState, Recorded

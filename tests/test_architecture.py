@@ -16,7 +16,7 @@ GROUPS = [
     {"embedding", "ingest"},
     {"synthesis", "status", "recall", "signals", "resonance"},
     {"pulse", "heartbeat", "validate"},
-    {"doctor", "alarm", "watch"},
+    {"doctor", "alarm", "vitals", "watch"},
     {"beat", "commands"},
     {"__main__"},
 ]

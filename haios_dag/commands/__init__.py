@@ -1,9 +1,10 @@
 """Tasks that are commands: they look at what the beats left, and have no place in the graph."""
 
-from haios_dag.commands.health import doctor, resonate, show_pulse, validate, watch
+from haios_dag.commands.health import doctor, show_pulse, validate, vitals, watch
 from haios_dag.commands.log import (
     add_event,
     clear_events,
+    resonate,
     show_events,
     show_events_since,
     show_events_stats,
@@ -35,5 +36,6 @@ __all__ = [
     "show_pulse",
     "undo_synthesis",
     "validate",
+    "vitals",
     "watch",
 ]

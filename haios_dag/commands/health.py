@@ -77,30 +77,20 @@ def show_pulse(workspace: Workspace) -> Task:
     return {"actions": [look], "params": [tell, JSON], "io": STREAMED, "doc": doc}
 
 
-def resonate(workspace: Workspace) -> Task:
-    """`doit resonance`: what happened, and what the events say together."""
+def vitals(workspace: Workspace) -> Task:
+    """`doit vitals`: what the slim status says."""
 
-    @said
-    def tell(since: str, json: bool) -> None:
-        from haios_dag.resonance import report  # noqa: PLC0415 - only where used
+    def look() -> TaskFailed | TaskError | None:
+        from haios_dag import vitals  # noqa: PLC0415 - only where used
 
-        report.show(workspace, since, json=json)
+        try:
+            fresh = vitals.show(workspace)
+        except HaiosError as error:  # not 1, which would say that it is stale
+            return TaskError(printable(str(error)))
+        return None if fresh else TaskFailed("the status is stale", report=False)
 
-    date = {
-        "name": "since",
-        "long": "since",
-        "type": str,
-        "default": "yesterday",
-        "help": "from when on: yesterday, 2h, 3d, a date (default: yesterday)",
-    }
-    doc = "say what happened, strongest first: doit resonance [--since DATE] [--json]"
-    return {
-        "basename": "resonance",
-        "actions": [tell],
-        "params": [date, JSON],
-        "io": STREAMED,
-        "doc": doc,
-    }
+    doc = "the slim status in ten lines; exit code 0 fresh, 1 stale, 2 there is none: doit vitals"
+    return {"actions": [look], "io": STREAMED, "doc": doc}
 
 
 def watch(workspace: Workspace) -> Task:

@@ -64,6 +64,32 @@ def show_events_stats(workspace: Workspace) -> Task:
     return {"basename": "events-stats", "actions": [stats], "params": [JSON], "doc": doc}
 
 
+def resonate(workspace: Workspace) -> Task:
+    """`doit resonance`: what happened, and what the events say together."""
+
+    @said
+    def tell(since: str, json: bool) -> None:
+        from haios_dag.resonance import report  # noqa: PLC0415 - only where used
+
+        report.show(workspace, since, json=json)
+
+    date = {
+        "name": "since",
+        "long": "since",
+        "type": str,
+        "default": "yesterday",
+        "help": "from when on: yesterday, 2h, 3d, a date (default: yesterday)",
+    }
+    doc = "say what happened, strongest first: doit resonance [--since DATE] [--json]"
+    return {
+        "basename": "resonance",
+        "actions": [tell],
+        "params": [date, JSON],
+        "io": STREAMED,
+        "doc": doc,
+    }
+
+
 def add_event(workspace: Workspace) -> Task:
     """`doit events-add`: append an event of another program."""
 

@@ -3,6 +3,17 @@
 Most keys have other writers (hooks, gates, session starts), so what is found is carried over.
 """
 
-from haios_dag.status.publish import write
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["write"]
+if TYPE_CHECKING:
+    from haios_dag.workspace import Workspace
+
+
+def write(
+    workspace: "Workspace", *, memory: Mapping[str, Any] | None, pulse: Mapping[str, Any]
+) -> list[str]:
+    """Write the full and the slim status, and return warnings; see `publish.write`."""
+    from haios_dag.status import publish  # noqa: PLC0415 - a reader of a status needs none of it
+
+    return publish.write(workspace, memory=memory, pulse=pulse)

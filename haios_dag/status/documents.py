@@ -17,12 +17,15 @@ from haios_dag.memory.store import Store
 from haios_dag.workspace import Workspace
 
 # What HAIOS calls finished in one place or another (contract section 5), and its plain synonyms.
-FINISHED = frozenset(
-    "complete completed done closed archived duplicate wontfix dismissed invalid deferred"
-    " superseded resolved rejected cancelled final".split()
-)
+FINISHED = frozenset({
+    "complete", "completed", "done", "closed", "archived", "duplicate", "wontfix", "dismissed",
+    "invalid", "deferred", "superseded", "resolved", "rejected", "cancelled", "final",
+})  # fmt: skip
 _ADR = "architecture_decision_record"  # for which alone `accepted` is an end
 _BYTES = 2 * front_matter.MAX_CHARACTERS
+
+
+_EMPTY = {"", "null"}
 
 
 class Document(NamedTuple):
@@ -80,9 +83,6 @@ class Document(NamedTuple):
     def when(self) -> dt.datetime | None:
         """Return when it says it was written last, naive and local; None where it does not."""
         return instant(self.fields.get("last_updated")) or instant(self.fields.get("date"))
-
-
-_EMPTY = {"", "null"}
 
 
 def instant(value: object) -> dt.datetime | None:

@@ -158,12 +158,11 @@ def _slim(facts: Facts, found: Found) -> dict[str, Any]:
 def _haios(facts: Facts, found: Found) -> dict[str, Any]:
     """Return the keys that HAIOS's readers ask for (contract section 3.2)."""
     session = facts.session_delta and facts.session_delta["current_session"]
-    members = _object(found.get("session_state"))
     return {
         "milestone": work.current(facts.milestones),
         "session_delta": facts.session_delta,
         "work_cycle": work.cycle(facts.items),
-        "session_state": found.get("session_state", _NO_SESSION) if not members else members,
+        "session_state": found.get("session_state", _NO_SESSION),
         "active_work": work.urgent(facts.items, facts.blocked),
         "blocked_items": facts.blocked,
         "work": {name: value for name, value in facts.work.items() if name != "open"},

@@ -43,7 +43,7 @@ def read(path: Path) -> Previous:
             time.sleep(_PAUSE)
         try:
             data = content(path)
-            return Previous(data, {} if data is None else _parse(data))
+            return Previous(data, {} if data is None else parse(data))
         except UnusableError as error:
             reason = str(error)
     aside = _set_aside(path)
@@ -74,7 +74,7 @@ def content(path: Path) -> bytes | None:
     return data
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def parse(data: bytes) -> dict[str, Any]:
     """Return the object in the bytes of a status file; raise UnusableError."""
     try:
         keys = json.loads(data, parse_constant=lambda _: None, parse_float=_finite)
