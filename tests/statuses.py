@@ -35,7 +35,6 @@ STANDARD = {
     "counts",
     "infrastructure",
 }
-OURS = {"memory", "pulse", "signals", "resonance", "signal_sources", "stale_after"}
 FILES = {"status": "haios-status.json", "status-slim": "haios-status-slim.json"}
 WRITER = f"""
 import json, sys

@@ -8,7 +8,7 @@ from freezegun import freeze_time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from processes import run
-from statuses import FILES, LATE, MEMORY, NOW, OURS, PULSE, STANDARD, both, put, write
+from statuses import FILES, LATE, MEMORY, NOW, PULSE, STANDARD, both, put, write
 
 from haios_dag import front_matter, schema
 from haios_dag.status import infrastructure
@@ -26,7 +26,7 @@ def test_an_empty_workspace_gets_nulls_and_no_invented_value(workspace: Workspac
     """What nobody has said is null in both files, and what can be known is there."""
     assert write(workspace) == []
     for keys in both(workspace):
-        assert set(keys) == STANDARD | OURS
+        assert set(keys) == STANDARD | {"memory", "pulse", "stale_after"}
         assert keys["generated"] == NOW
         assert keys["counts"] == {"concepts": 12, "entities": 0, "backlog_pending": None}
         assert keys["infrastructure"] == {"commands": [], "skills": [], "agents": [], "mcps": []}
