@@ -16,7 +16,7 @@ _MOST = 30  # items, effects and steps of one event
 def events(when: datetime, told: Told) -> Iterator[Event]:
     """Return an event of either log as the rules know it, one for each item that it names.
 
-    None for one that no rule knows, or that lacks what makes it one.
+    Nothing for one that no rule knows, or that lacks what makes it one.
     """
     kind = _text(told.get("type") or told.get("event"))  # early governance events have `event`
     if translate := _TYPES.get(kind):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pages import names, page, table
 from stories import at, beat, check, done, make, phase, said, session, tell
 from zones import local_time
 
@@ -297,6 +298,13 @@ def test_nothing_makes_a_rule_fail(name: str) -> None:
     ]
     list(rule(make(*told)))
     list(rule(make()))
+
+
+def test_every_known_type_is_on_the_page() -> None:
+    """The page of resonance names each type of event that the rules know, and no other."""
+    head = ("what", "event log", "governance log")
+    told = {name for row in table(page("resonance"), *head) for name in names(row)}
+    assert told == translate._TYPES.keys()
 
 
 KEYS = (
