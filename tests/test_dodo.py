@@ -10,8 +10,8 @@ from workspaces import doit
 PUBLIC = {
     "heartbeat", "ingest", "embed", "synthesize", "bridge", "status", "event",
     "recall", "events", "events-since", "events-stats", "events-add", "events-clear",
-    "pulse", "vitals", "watch", "validate", "synthesis-undo", "synthesis-explain", "doctor", "schedule",
-    "schedule:watchdog", "schedule-install", "schedule-remove", "schedule-status",
+    "pulse", "vitals", "watch", "validate", "synthesis-undo", "synthesis-explain", "doctor",
+    "schedule", "schedule:watchdog", "schedule-install", "schedule-remove", "schedule-status",
 }  # fmt: skip
 
 
