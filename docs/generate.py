@@ -181,11 +181,20 @@ def _status() -> str:
     rows = []
     for name, rule in found["properties"].items():
         ours = "type" in rule or "$ref" in rule
-        said = rule["description"].replace("; another writer's", "")
-        rows.append((f"`{name}`", "the beat" if ours else "others", said))
+        rows.append((f"`{name}`", "the beat" if ours else "others", rule["description"]))
     parts = [_rows(("key", "written by", "meaning"), rows)]
-    for name in ("infrastructure", "pulse"):
+    for name in ("milestone", "session_delta", "work", "documents", "infrastructure", "pulse"):
         parts += [f"Keys of `{name}`:\n", _keys(found["properties"][name], found)]
+    return "\n".join(parts)
+
+
+def _full_status() -> str:
+    """Return the tables of the keys that the full status has beside those of the slim one."""
+    found, slim = schema.load("status"), schema.load("status-slim")
+    more = [name for name in found["properties"] if name not in slim["properties"]]
+    rows = [(f"`{name}`", found["properties"][name]["description"]) for name in more]
+    parts = [_rows(("key", "meaning"), rows)]
+    parts += ["Keys of `workspace`:\n", _keys(found["properties"]["workspace"], found)]
     return "\n".join(parts)
 
 
@@ -374,6 +383,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "rules": _rules,
     "signals": _signals,
     "status": _status,
+    "full-status": _full_status,
     "bookkeeping": _bookkeeping,
     "space": _space,
     "findings": _findings,

@@ -24,17 +24,30 @@ PULSE: dict[str, Any] = {
     "stale_after": LATE,
 }
 MEMORY = {"concepts": 12, "entities": 0, "traces": 3, "insights": 2, "bridges": 1}
-STANDARD = {
+OURS = {
     "generated",
+    "stale_after",
+    "signals",
+    "resonance",
+    "signal_sources",
+    "counts",
+    "documents",
+    "memory",
+    "pulse",
+    "infrastructure",
+}
+HAIOS = {
     "milestone",
     "session_delta",
     "work_cycle",
     "session_state",
     "active_work",
     "blocked_items",
-    "counts",
-    "infrastructure",
+    "work",
+    "pm",
+    "system",
 }
+FULL = {"milestones", "workspace", "last_session"}
 FILES = {"status": "haios-status.json", "status-slim": "haios-status-slim.json"}
 WRITER = f"""
 import json, sys

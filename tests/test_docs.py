@@ -196,7 +196,7 @@ def test_commands_exist(path: Path) -> None:
             task = doit_task(found[1].split())
             assert task is None or task in tasks | DOIT_COMMANDS | subtasks, line
         if found := re.search(r"python -m haios_dag (\w+)", line):
-            assert found[1] in {"init", "validate"}, line
+            assert found[1] in {"init", "validate", "vitals"}, line
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -8,10 +8,10 @@ from freezegun import freeze_time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from processes import run
-from statuses import FILES, LATE, MEMORY, NOW, PULSE, STANDARD, both, put, write
+from statuses import FILES, FULL, HAIOS, LATE, MEMORY, NOW, OURS, PULSE, both, put, write
 
 from haios_dag import front_matter, schema
-from haios_dag.status import infrastructure
+from haios_dag.status import infrastructure, model
 from haios_dag.workspace import Workspace
 
 
@@ -26,15 +26,14 @@ def test_an_empty_workspace_gets_nulls_and_no_invented_value(workspace: Workspac
     """What nobody has said is null in both files, and what can be known is there."""
     assert write(workspace) == []
     for keys in both(workspace):
-        assert set(keys) == STANDARD | {"memory", "pulse", "stale_after"}
+        assert set(keys) == OURS
         assert keys["generated"] == NOW
-        assert keys["counts"] == {"concepts": 12, "entities": 0, "backlog_pending": None}
+        assert keys["counts"] == {"concepts": 12, "entities": 0}
+        assert keys["signals"] == []
+        assert keys["documents"]["total"] == 0
         assert keys["infrastructure"] == {"commands": [], "skills": [], "agents": [], "mcps": []}
         assert keys["memory"] == {"present": True, **MEMORY}
         assert (keys["pulse"], keys["stale_after"]) == (PULSE, LATE)
-        for name in ("milestone", "session_delta", "work_cycle", "active_work", "blocked_items"):
-            assert keys[name] is None
-        assert not any(keys["session_state"].values())
 
 
 @pytest.mark.real
@@ -44,18 +43,16 @@ def test_a_real_workspace_keeps_its_live_state(haios_workspace: Path) -> None:
     before = [json.loads(path.read_bytes()) for path in (workspace.status, workspace.status_slim)]
     assert write(workspace) == []
     for old, new in zip(before, both(workspace), strict=True):
-        assert new.keys() >= STANDARD | old.keys()
-        computed = {"generated", "counts", "infrastructure"}
-        assert {key: new[key] for key in old.keys() - computed} == {
-            key: old[key] for key in old.keys() - computed
-        }
+        assert new.keys() >= OURS | HAIOS
+        theirs = old.keys() - OURS - HAIOS - FULL - set(model._DETAIL) | {"session_state"}
+        assert {key: new[key] for key in theirs} == {key: old[key] for key in theirs}
         offered = new["infrastructure"]
         assert [len(offered[kind]) for kind in ("commands", "skills", "agents")] == [19, 33, 14]
         assert [server["name"] for server in offered["mcps"]] == [
             "haios-memory",
             "haios-operations",
         ]
-        assert new["counts"] == {"concepts": 12, "entities": 0, "backlog_pending": 0}
+        assert new["counts"] == {"concepts": 12, "entities": 0, "backlog_pending": 28}
     slim = json.loads(workspace.status_slim.read_bytes())
     for kind in ("commands", "skills", "agents"):
         assert slim["infrastructure"][kind] == before[1]["infrastructure"][kind]
@@ -195,11 +192,14 @@ def test_importing_is_light() -> None:
     assert run(loaded) == "set()\n"
 
 
-def test_both_schemas_describe_the_same_keys() -> None:
-    """The schemas stand alone, for any validator, and differ in nothing but their names."""
-    full, slim = (
-        {key: value for key, value in schema.load(name).items()
-         if key not in {"$id", "title", "description"}}
-        for name in FILES
-    )  # fmt: skip
-    assert full == slim
+def test_the_full_schema_is_the_slim_one_and_more() -> None:
+    """What both files have, both schemas describe in the same words."""
+    full, slim = (schema.load(name) for name in FILES)
+    more = {"open"}
+    assert full["$defs"] == slim["$defs"]
+    assert set(full["properties"]) - set(slim["properties"]) == FULL | set(model._DETAIL)
+    for name, rule in slim["properties"].items():
+        if name == "work":
+            assert set(full["properties"][name]["properties"]) - set(rule["properties"]) == more
+        else:
+            assert full["properties"][name] == rule

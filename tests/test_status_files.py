@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import start
-from statuses import MEMORY, PULSE, STANDARD, WRITER, both, put, write
+from statuses import FULL, HAIOS, MEMORY, OURS, PULSE, WRITER, both, put, write
 
 from haios_dag.errors import StatusError
-from haios_dag.status import previous
+from haios_dag.status import model, previous
 from haios_dag.workspace import Workspace
 
 
@@ -35,10 +35,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )  # fmt: skip
-COMPUTED = {"generated", "counts", "infrastructure", "memory", "pulse", "stale_after"}
+COMPUTED = OURS | HAIOS | FULL | set(model._DETAIL)
 
 
-@given(found=st.dictionaries(st.sampled_from(sorted(STANDARD - COMPUTED)) | st.text(), JSON))
+@given(found=st.dictionaries(st.sampled_from(sorted(COMPUTED)) | st.text(), JSON))
 @settings(max_examples=50, deadline=None)
 def test_every_key_of_others_survives(
     tmp_path_factory: pytest.TempPathFactory, found: dict[str, Any]
@@ -50,6 +50,8 @@ def test_every_key_of_others_survives(
     assert write(workspace) == []
     for keys in both(workspace):
         kept = found.keys() - COMPUTED
+        if model._says(found.get("session_state")):
+            kept.add("session_state")
         assert {key: keys[key] for key in kept} == {key: found[key] for key in kept}
 
 
@@ -72,7 +74,7 @@ def test_members_of_others_in_our_objects_survive(workspace: Workspace) -> None:
     put(workspace.status_slim, json.dumps(found).encode())
     write(workspace)
     slim = list(both(workspace))[1]
-    assert (slim["counts"]["backlog_pending"], slim["counts"]["mood"]) == (4, 1)
+    assert slim["counts"]["mood"] == 1
     assert slim["counts"]["concepts"] == 12
     assert slim["infrastructure"]["hooks"] == ["a"]
 

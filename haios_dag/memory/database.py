@@ -129,7 +129,7 @@ class Database:
                 tables.check(connection, self.path)
                 if not tables.has_bookkeeping(connection, self.path):
                     tables.add_bookkeeping(connection)
-        tables.keep_heads(connection)
+        self._prepare_heads()
         self._prepare_totals()
         self._prepare_words()
         _load_vec0(connection)
@@ -139,6 +139,11 @@ class Database:
         if not totals.are_kept(self.connection):
             with self.transaction():
                 totals.keep(self.connection)
+
+    def _prepare_heads(self) -> None:
+        """Give the ledger of an earlier release its column for heads."""
+        if "head" not in tables.columns(self.connection, "dag_documents"):
+            self.connection.execute("ALTER TABLE dag_documents ADD COLUMN head TEXT")
 
     def _check_length(self) -> None:
         """Refuse a file that ends within a page, which SQLite takes for zeros.

@@ -204,8 +204,7 @@ CREATE TABLE dag_meta (
 ) WITHOUT ROWID;
 
 -- The ledger of files read: what stat said when the artifact's hash was taken.
---   head    the front matter's fields that the status needs, as JSON (see `haios_dag.head`); NULL:
---           an earlier release read the file, and it is read again
+--   head    what the status needs of its front matter, as JSON; NULL: an earlier release read it
 CREATE TABLE dag_documents (
     artifact_id INTEGER PRIMARY KEY REFERENCES artifacts (id) ON DELETE CASCADE,
     size INTEGER NOT NULL,
@@ -366,9 +365,8 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
                 " apply HAIOS's migrations (to 009), or name another database"
             )
     for table in ("synthesis_clusters", "synthesis_cluster_members", "synthesis_provenance"):
-        (definition,) = connection.execute(
-            "SELECT sql FROM sqlite_master WHERE name = ?", (table,)
-        ).fetchone()
+        found = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,))
+        (definition,) = found.fetchone()
         if "CHECK" in definition.upper() and "'cross'" not in definition:
             raise MemoryUnavailableError(
                 f"{path} takes no bridges ({table} knows no 'cross'); apply HAIOS's migration 009"
@@ -384,12 +382,6 @@ def statements(script: str) -> list[str]:
             found.append(pending)
             pending = ""
     return found
-
-
-def keep_heads(connection: sqlite3.Connection) -> None:
-    """Give the ledger of an earlier release its column for heads."""
-    if "head" not in columns(connection, "dag_documents"):
-        connection.execute("ALTER TABLE dag_documents ADD COLUMN head TEXT")
 
 
 def add_bookkeeping(connection: sqlite3.Connection) -> None:

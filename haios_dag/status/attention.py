@@ -20,7 +20,7 @@ def keys(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return `signals`, `signal_sources`, `resonance`, and warnings; print what signals changed.
 
-    `before` is the full status until now. `work` has what is known of `milestones`, `blocked`,
+    `before` is the slim status until now. `work` has what is known of `milestones`, `blocked`,
     `stale` and `completed`, each as `signals.Facts` has it. Raise ConfigError or EventError.
     """
     settings = workspace.config.signals

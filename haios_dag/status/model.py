@@ -25,7 +25,10 @@ _NO_SESSION: dict[str, Any] = {
     "active_queue": None,
     "phase_history": [],
 }
-_HAIOS_KEYS = ("session_state", "session_delta", "work_cycle", "milestone", "blocked_items")
+_HAIOS = (
+    "milestone", "session_delta", "work_cycle", "session_state", "active_work", "blocked_items",
+    "work", "pm", "system", "milestones", "workspace", "last_session",
+)  # fmt: skip
 _DETAIL = ("live_files", "outstanding_items", "stale_items", "alignment", "spawn_map")
 
 Found = Mapping[str, Any]
@@ -35,21 +38,23 @@ Found = Mapping[str, Any]
 class Facts:
     """What the keys are computed from: gathered once, so that both files say the same.
 
-    `before` are the keys of the full status before this one, against which changes are counted.
+    `before` are the keys of the full status before this one, against which changes are counted,
+    and `beside` those of the slim one, so that both files have the same keys.
     """
 
     workspace: Workspace
-    now: dt.datetime
+    at: dt.datetime
     documents: Sequence[Document]
     infrastructure: Mapping[str, Any]
     memory: Mapping[str, Any] | None
     pulse: Mapping[str, Any]
     before: Found
+    beside: Found
 
     @cached_property
     def local(self) -> dt.datetime:
-        """Now, naive and local, as documents tell their times."""
-        return self.now.astimezone().replace(tzinfo=None)
+        """The instant, naive and local, as documents tell their times."""
+        return self.at.astimezone().replace(tzinfo=None)
 
     @cached_property
     def live(self) -> list[Document]:
@@ -99,7 +104,7 @@ class Facts:
         """What needs attention, and warnings. That prints which signals changed, once."""
         return attention.keys(
             self.workspace,
-            self.before,
+            self.beside,
             pulse=self.pulse,
             memory=self.memory,
             work={
@@ -110,12 +115,12 @@ class Facts:
             },
         )
 
-    def is_haios(self, found: Found) -> bool:
+    def is_haios(self, *found: Found) -> bool:
         """Tell whether HAIOS's readers may be here: its documents, its session, or its keys."""
-        return bool(
-            self.live or self.items or self.session is not None
-            or any(name in found or name in self.before for name in _HAIOS_KEYS)
-        )  # fmt: skip
+        if self.live or self.items or self.session is not None:
+            return True
+        files = (*found, self.before, self.beside)
+        return any(_says(keys.get(name)) for keys in files for name in _HAIOS)
 
 
 def slim(facts: Facts, found: Found) -> dict[str, Any]:
@@ -138,12 +143,19 @@ def full(facts: Facts, found: Found) -> dict[str, Any]:
 
 
 def _over(keys: dict[str, Any], found: Found) -> dict[str, Any]:
-    return keys | {name: value for name, value in found.items() if name not in keys}
+    """Add what others keep there. An empty key of HAIOS that is not computed has no reader."""
+    kept = {name: value for name, value in found.items() if name not in keys}
+    return keys | {name: value for name, value in kept.items() if name not in _HAIOS}
+
+
+def _says(value: object) -> bool:
+    """Tell whether a key of HAIOS holds anything."""
+    return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
 def _slim(facts: Facts, found: Found) -> dict[str, Any]:
     return {
-        "generated": clock.iso(facts.now),
+        "generated": clock.iso(facts.at),
         "stale_after": facts.pulse["stale_after"],
         **facts.attention[0],
         **(_haios(facts, found) if facts.is_haios(found) else {}),

@@ -31,24 +31,26 @@ def write(
     has_looked = pulse["outcomes"].get("ingest") in ("ran", "skipped")
     found, unread = documents.gather(workspace, has_looked=has_looked)
     warnings += unread
-    before = previous.read(workspace.status)
-    warnings += filter(None, [before.warning])
-    facts = model.Facts(workspace, clock.now(), found, offered, memory, pulse, before.keys)
+    before, beside = map(previous.read, (workspace.status, workspace.status_slim))
+    warnings += filter(None, [before.warning, beside.warning])
+    keys = before.keys, beside.keys
+    facts = model.Facts(workspace, clock.now(), found, offered, memory, pulse, *keys)
     warnings += facts.attention[1]
-    warnings += _publish(workspace.status, "status", functools.partial(model.full, facts), before)
+    full = functools.partial(model.full, facts)
     slim = functools.partial(model.slim, facts)
-    return warnings + _publish(workspace.status_slim, "status-slim", slim)
+    warnings += _publish(workspace.status, "status", full, before)
+    return warnings + _publish(workspace.status_slim, "status-slim", slim, beside)
 
 
 def _publish(
     path: Path,
     name: str,
     build: Callable[[model.Found], dict[str, Any]],
-    before: previous.Previous | None = None,
+    before: previous.Previous | None,
 ) -> list[str]:
     """Merge, validate and replace one file, again when it changed meanwhile; return warnings.
 
-    `before` is what the file held when it was last read.
+    `before` is what the file held when it was read.
     """
     warnings: list[str] = []
     for _ in range(_TRIES):

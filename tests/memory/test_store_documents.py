@@ -39,7 +39,7 @@ class DocumentsContract(StoreContract):
         read(store, "docs/b.md", BEAT)
         read(store, "docs/a.md", LOG)
         for path, text in (("docs/a.md", LOG), ("docs/b.md", BEAT)):
-            state, sha256 = recorded(text + "()")
+            state, sha256, _ = recorded(text + "()")
             assert store.recorded()[path] == state
             assert store.recorded_hash(path) == sha256
         assert len(store.recorded()) == 2
