@@ -115,6 +115,24 @@ def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | N
     sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def second_name(path: Path) -> Iterator[Path | None]:
+    """Give a file another name while the body runs, or None where that cannot be.
+
+    Who has the file open still writes there when something else has taken its place.
+    """
+    other = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        os.link(path, other, follow_symlinks=False)
+    except (OSError, NotImplementedError):  # there is no file, or no such thing as a second name
+        yield None
+        return
+    try:
+        yield other
+    finally:
+        other.unlink(missing_ok=True)
+
+
 def leftovers(path: Path) -> list[Path]:
     """Return what killed calls of `write_atomic`, or one at work, have left beside a file."""
     name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{12}\.tmp")

@@ -1,5 +1,6 @@
 """The status files are whole at any moment, and nothing that other writers put there is lost."""
 
+import contextlib
 import json
 import os
 import random
@@ -7,8 +8,9 @@ import signal
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from processes import start
 from statuses import FULL, HAIOS, MEMORY, OURS, PULSE, WRITER, both, put, write
 
+from haios_dag import files
 from haios_dag.errors import StatusError
 from haios_dag.status import model, previous
 from haios_dag.workspace import Workspace
@@ -266,3 +269,74 @@ def test_writers_at_once_leave_whole_files(workspace: Workspace) -> None:
         assert (writer.returncode, complaints) == (0, "")
     assert not list(workspace.status.parent.glob("*.bad-*"))
     assert not list(workspace.status.parent.glob("*.tmp"))
+
+
+HOOK = """
+import json, sys, time
+from pathlib import Path
+path, key, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+lost = 0
+for number in range(1, times + 1):
+    while True:  # as HAIOS's hooks do: read, change one key, empty the file, write it
+        try:
+            keys = json.loads(path.read_text(encoding="utf-8"))
+            break
+        except ValueError:
+            time.sleep(0.001)
+    lost += keys.get(key, 0) != number - 1
+    keys[key] = number
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(keys, file)
+    time.sleep(0.0005 * (number % 7))
+print(lost)
+"""
+
+
+@pytest.mark.slow
+def test_no_value_of_another_writer_is_lost(workspace: Workspace) -> None:
+    """A hook writes 1,000 times while statuses are written without a pause: each value stays.
+
+    It writes as HAIOS's hooks do, in place, and finds its last value at every reading.
+    """
+    write(workspace)
+    with start(HOOK, workspace.status_slim, "context_pct", 1000) as hook:
+        statuses = 0
+        while hook.poll() is None:
+            with contextlib.suppress(StatusError):  # changed at each attempt: then nothing is lost
+                write(workspace)
+                statuses += 1
+        printed, complaints = hook.communicate()
+    assert complaints == ""
+    assert printed == "0\n"
+    assert statuses > 100
+    write(workspace)
+    assert list(both(workspace))[1]["context_pct"] == 1000
+    assert not list(workspace.status.parent.glob("*.bad-*"))
+    assert not list(workspace.status.parent.glob("*.tmp"))
+
+
+def test_what_is_written_into_the_old_file_is_kept(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that opened the file right before it was replaced does not lose what it writes."""
+    write(workspace)
+    replace = files.write_atomic
+    opened: list[IO[bytes]] = []
+
+    def amid(path: Path, data: bytes, *, just_before: Callable[[], None]) -> None:
+        def look() -> None:
+            just_before()
+            if path == workspace.status_slim and not opened:
+                opened.append(path.open("wb", buffering=0))
+                later = threading.Timer(0.05, opened[0].write, [b'{"context_pct": 7}'])
+                later.start()
+
+        replace(path, data, just_before=look)
+
+    monkeypatch.setattr(files, "write_atomic", amid)
+    monkeypatch.setattr(previous, "_PAUSE", 0.5)  # far longer than the other writer takes
+    assert write(workspace) == []
+    opened[0].close()
+    slim = list(both(workspace))[1]
+    assert slim["context_pct"] == 7
+    assert slim["memory"]["present"]

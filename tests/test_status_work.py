@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statuses import OURS, PULSE, both, put, write
 
-from haios_dag import head, ingest
+from haios_dag import front_matter, head, ingest
 from haios_dag.counts import Counts
 from haios_dag.memory.store import Store
 from haios_dag.status import documents, work
@@ -320,13 +320,13 @@ def test_only_changed_files_are_parsed(
         os.utime(workspace.root / f"docs/work/active/W-{number}/WORK.md", (1e9, 1e9))
     ingest.run(workspace, None, Counts())
     parsed: list[str] = []
-    split = documents.front_matter.split
+    split = front_matter.split
 
     def counting(text: str) -> Any:  # noqa: ANN401
         parsed.append(text)
         return split(text)
 
-    monkeypatch.setattr(documents.front_matter, "split", counting)
+    monkeypatch.setattr(front_matter, "split", counting)
     by_ledger = documents.gather(workspace, has_looked=True)
     assert parsed == []
     assert documents.gather(workspace, has_looked=False) == by_ledger

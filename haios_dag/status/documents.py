@@ -147,7 +147,7 @@ def _documents(known: Sequence[_Known]) -> Iterator[Document]:
     """Yield the documents; all heads are parsed as one JSON list, which takes half the time."""
     try:
         heads = json.loads(f"[{','.join(text for *_, text in known)}]")
-    except ValueError:
+    except (ValueError, RecursionError):
         heads = []
     if len(heads) != len(known):  # something else has written into the ledger
         heads = [head.load(text) for *_, text in known]

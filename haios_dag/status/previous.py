@@ -16,6 +16,7 @@ from haios_dag.errors import StatusError
 MAX_BYTES = 32 * 2**20  # a hundred times the largest status of a real workspace
 MAX_DEPTH = 100  # json can read deeper than it can write
 _TRIES = 4
+_MOST_TRIES = 40
 _PAUSE = 0.05  # seconds: HAIOS's own writers truncate first and write then
 
 
@@ -35,20 +36,53 @@ class Previous:
 def read(path: Path) -> Previous:
     """Return what a status file holds; one that is unusable is first renamed, never deleted.
 
-    Numbers that JSON does not have (NaN, Infinity, 1e999) are null. Raise StatusError when the
-    file can be neither read nor set aside.
+    Unusable is what rests in that state: a file that somebody is writing is waited for. Numbers
+    that JSON does not have (NaN, Infinity, 1e999) are null. Raise StatusError when the file can be
+    neither read nor set aside.
     """
-    for attempt in range(_TRIES):
-        if attempt:
+    states: list[object] = []
+    while len(states) < _TRIES or len({*states[-_TRIES:]}) > 1:
+        if len(states) == _MOST_TRIES:
+            raise StatusError(f"{path} is rewritten all the time; the next beat tries again")
+        if states:
             time.sleep(_PAUSE)
         try:
             data = content(path)
             return Previous(data, {} if data is None else parse(data))
         except UnusableError as error:
             reason = str(error)
+        states.append(_state(path))
     aside = _set_aside(path)
     warning = f"{path} was set aside as {aside.name} and rebuilt: it {reason}" if aside else None
     return Previous(None, {}, warning)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells whether a file was written again; None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def written_late(displaced: Path, data: bytes) -> dict[str, Any] | None:
+    """Return what a writer put into a file whose place was taken while it was writing, or None.
+
+    It had opened the file by its path and emptied it; what it writes then is found nowhere else.
+    `data` is what the file held before. One that leaves no status has failed on its own account.
+    """
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE)
+        try:
+            found = content(displaced)
+            if found is None or found == data:
+                return None
+            return parse(found)
+        except UnusableError:
+            continue
+    return None
 
 
 def content(path: Path) -> bytes | None:

@@ -60,8 +60,7 @@ def _publish(
         keys = build(before.keys)
         try:
             schema.validate(name, keys)
-            unchanged = functools.partial(_check_unchanged, path, before.data)
-            files.write_atomic(path, _json(keys), just_before=unchanged)
+            late = _replace(path, _json(keys), before)
         except InvalidError as error:
             raise StatusError(f"{path} was left as it was: {error}") from None
         except _ChangedError:
@@ -69,11 +68,28 @@ def _publish(
             continue
         except OSError as error:
             raise StatusError(f"{path} cannot be written: {error.strerror}") from None
-        return warnings
+        if late is None:
+            return warnings
+        before = late
     raise StatusError(
         f"{path} was changed by another program at each of {_TRIES} attempts to write it;"
         " the next beat tries again"
     )
+
+
+def _replace(path: Path, data: bytes, before: previous.Previous) -> previous.Previous | None:
+    """Replace the file, unless it has changed since; return what was written into the old one.
+
+    Between the look and the replacement another program can still open the old file. What it
+    writes there is to be merged again, into the new one. Raise _ChangedError or OSError.
+    """
+    with files.second_name(path) as displaced:
+        unchanged = functools.partial(_check_unchanged, path, before.data)
+        files.write_atomic(path, data, just_before=unchanged)
+        if displaced is None or before.data is None:
+            return None
+        keys = previous.written_late(displaced, before.data)
+    return None if keys is None else previous.Previous(data, keys)
 
 
 def _check_unchanged(path: Path, data: bytes | None) -> None:
