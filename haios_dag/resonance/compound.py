@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from haios_dag.resonance.story import Event, Finding, Story, strength
 
+_GOOD = 0.69  # the most that good news has, so that trouble which repeats comes before it
 _FREED = 2  # items
 _LONGEST = 100  # items of a chain that are followed
 _TOLD = 5
@@ -40,7 +41,7 @@ def unblocked_chain(story: Story) -> Iterator[Finding]:
         if len(names) >= _FREED:
             how = f"through {len(chain)} completions" if len(chain) > 1 else "at once"
             says = f"completing {root} freed {len(names)} items {how}: {', '.join(names[:_TOLD])}"
-            yield Finding(says, strength(0.6, len(names), _FREED), chain[-1].when, chain)
+            yield Finding(says, strength(0.6, len(names), _FREED, _GOOD), chain[-1].when, chain)
 
 
 def _chain(
@@ -83,7 +84,7 @@ def milestone_moved(story: Story) -> Iterator[Finding]:
         says = f"{name} rose from {old:g}% to {new:g}% by {', '.join(causes[-_TOLD:])}"
         evidence = [event for move, before in found[-2:] for event in [*before[-2:], move]]
         at = found[-1][0].when
-        yield Finding(says, strength(0.4, new - old, _POINTS), at, evidence)
+        yield Finding(says, strength(0.4, new - old, _POINTS, _GOOD), at, evidence)
     yield from _own_moves(completions)
 
 
@@ -94,7 +95,7 @@ def _own_moves(completions: list[Event]) -> Iterator[Finding]:
             points = effect.removeprefix("milestone:+")
             if points != effect and points.isdecimal() and points.isascii() and int(points):
                 says = f"completing {one.item} moved its milestone by {points} points"
-                yield Finding(says, strength(0.4, int(points), _POINTS), one.when, [one])
+                yield Finding(says, strength(0.4, int(points), _POINTS, _GOOD), one.when, [one])
 
 
 def documents_grew_insights(story: Story) -> Iterator[Finding]:
@@ -130,4 +131,4 @@ def _wave(beats: list[Event]) -> Iterator[Finding]:
             f"{documents} documents changed, and {new} insights came and {revised} grew with them"
         )
         shown = [one for one in beats if one is beats[0] or one in grown[:_TOLD]]
-        yield Finding(says, strength(0.3, new + revised, _INSIGHTS), grown[-1].when, shown)
+        yield Finding(says, strength(0.3, new + revised, _INSIGHTS, _GOOD), grown[-1].when, shown)

@@ -70,11 +70,11 @@ class Story:
         return found
 
 
-def strength(base: float, magnitude: float, threshold: float) -> float:
-    """Return `base` at the threshold, halfway from there to 1 at twice that, and so on."""
+def strength(base: float, magnitude: float, threshold: float, limit: float = 0.99) -> float:
+    """Return `base` at the threshold, halfway from there to the limit at twice that, and so on."""
     if magnitude <= threshold or threshold <= 0:
         return base
-    return round(base + (1 - base) * (1 - threshold / magnitude), 3)
+    return round(base + (limit - base) * (1 - threshold / magnitude), 3)
 
 
 def sort(found: Iterable[Event]) -> dict[str, list[Event]]:

@@ -249,10 +249,10 @@ def test_active_hours() -> None:
 
 
 def test_strength() -> None:
-    """It is the base at the threshold, grows with what there is, and stays below 1."""
+    """It is the base at the threshold, grows with what there is, and stays below its limit."""
     assert strength(0.4, 3, 3) == strength(0.4, 1, 3) == 0.4
-    assert strength(0.4, 6, 3) == 0.7
-    assert strength(0.4, 10**9, 3) <= 1
+    assert strength(0.4, 6, 3, 0.6) == 0.5
+    assert strength(0.4, 10**9, 3) == 0.99
 
 
 def test_findings_are_strongest_first_and_since() -> None:
