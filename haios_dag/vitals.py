@@ -32,8 +32,13 @@ def show(workspace: Workspace) -> bool:
     except previous.UnusableError as error:
         raise StatusError(f"{path} {error}; the next beat sets it aside and rebuilds it") from None
     stale = _stale_since(keys)
-    say(printable(line)[:_MAX_CHARACTERS] for line in _lines(keys, stale))
+    say(map(shown, _lines(keys, stale)))
     return stale is None
+
+
+def shown(line: str) -> str:
+    """Return a line as it may be shown: no control characters, and not too long."""
+    return printable(line[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
 
 
 def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
