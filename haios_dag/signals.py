@@ -168,7 +168,8 @@ def late(facts: Facts, settings: Settings) -> Said | None:
     missed = facts.missed or 0
     if missed <= settings.late_above:
         return None
-    return f"beats missed before this one: {missed:,}", {"missed": missed}
+    many = "1 beat was" if missed == 1 else f"{missed:,} beats were"
+    return f"{many} missed before this one", {"missed": missed}
 
 
 def degraded(facts: Facts, settings: Settings) -> Said | None:

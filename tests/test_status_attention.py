@@ -49,7 +49,7 @@ def test_signals_come_and_go(workspace: Workspace, capsys: pytest.CaptureFixture
     missed = PULSE | {"missed": 2}
     write(workspace, pulse=missed)
     assert named(workspace) == ["LATE"]
-    assert capsys.readouterr().out == "   signal: LATE beats missed before this one: 2\n"
+    assert capsys.readouterr().out == "   signal: LATE 2 beats were missed before this one\n"
     write(workspace, pulse=missed)
     assert (named(workspace), capsys.readouterr().out) == (["LATE"], "")
     write(workspace)
@@ -173,7 +173,7 @@ def test_a_real_beat(copy: Path) -> None:
     )  # fmt: skip
     done = workspaces.doit(copy)
     assert done.returncode == 0, done.stderr
-    assert "   signal: LATE beats missed before this one: 4" in done.stdout
+    assert "   signal: LATE 4" in done.stdout
     assert workspaces.log(copy)[-1]["steps"]["status"]["waiting"] == 0
     found = slim(Workspace(copy))
     assert [one["name"] for one in found["signals"]] == ["LATE"]

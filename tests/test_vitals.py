@@ -54,14 +54,18 @@ def test_every_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(workspace.status_slim, json.dumps({"session_state": state, "context_pct": 41}).encode())
     pulse = PULSE | {"missed": 2, "outcomes": PULSE["outcomes"] | {"bridge": "failed"}}
     write(workspace, pulse=pulse)
+    capsys.readouterr()  # the signals that came
     keys = json.loads(workspace.status_slim.read_bytes())
-    keys["signals"] = [{"text": "BOTTLENECK: 4 blocked"}, "ATTENTION", 3, {}, None]
+    keys["signals"] = [
+        {"name": "BOTTLENECK", "says": "4 items are blocked: W-1, W-2, W-3, W-4"},
+        *("ATTENTION", 3, {}, None),
+    ]
     workspace.status_slim.write_text(json.dumps(keys), encoding="utf-8")
     assert vitals.show(workspace)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
     assert lines[0] == f"status    of {NOW}"
-    assert lines[1] == "signals   BOTTLENECK: 4 blocked; ATTENTION; 3; and 2 more"
+    assert lines[1] == "signals   BOTTLENECK: 4 items are blocked; ATTENTION; 3; and 2 more"
     assert lines[2] == (
         "pulse     failed: bridge; 3 good before; 2 missed; next due 2026-01-31T13:00"
     )
