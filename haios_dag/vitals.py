@@ -150,44 +150,6 @@ def _signals(keys: Mapping[str, Any]) -> str | None:
         for one in found[:_SHOWN]
     ]
     rest = len(found) - len(shown)
-    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
-
-
-def _milestone(keys: Mapping[str, Any]) -> str | None:
-    milestone = _object(keys, "milestone")
-    if not _is_count(milestone.get("progress")):
-        return None
-    prior = milestone.get("prior_progress")
-    moved = milestone["progress"] - prior if _is_count(prior) else 0
-    return f"{_text(milestone.get('id'))} {milestone['progress']}%" + (
-        f" ({moved:+})" * bool(moved)
-    )
-
-
-def _session(keys: Mapping[str, Any]) -> str | None:
-    session = _object(keys, "session_delta")
-    if not _is_count(session.get("current_session")):
-        return None
-    added = _ids(session.get("added"))
-    return f"{session['current_session']}{'; added last ' if added else ''}{added}"
-
-
-def _cycle(keys: Mapping[str, Any]) -> str | None:
-    state = _object(keys, "session_state")
-    parts = [state.get(name) for name in ("work_id", "active_cycle", "current_phase")]
-    said = " · ".join(map(_text, filter(None, parts)))
-    context = keys.get("context_pct")
-    full = type(context) in (int, float)
-    return " · ".join(filter(None, [said, f"context {context}%" if full else None]))
-
-
-def _signals(keys: Mapping[str, Any]) -> str | None:
-    found = keys.get("signals")
-    if not isinstance(found, list):
-        return None
-    shown = [_text(one.get("text") or one.get("name")) if isinstance(one, dict) else _text(one)
-             for one in found[:_SHOWN]]  # fmt: skip
-    rest = len(found) - len(shown)
     return "; ".join(shown) + (f"; and {rest:,} more" if rest > 0 else "")
 
 
