@@ -7,6 +7,7 @@ next heartbeat ends what they say. One watchdog at a time looks and tells, so th
 
 import json as json_format
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from haios_dag.notify import Notifications, Told
 from haios_dag.pulse import Pulse
 from haios_dag.text import printable, say
 from haios_dag.workspace import OUTPUT_AT, Workspace
+
+_SECOND_LOOK = 10.0  # seconds, before the first alarm of a silence
 
 
 def show(workspace: Workspace, *, json: bool, notify: bool) -> int:
@@ -75,6 +78,11 @@ def _tell(workspace: Workspace) -> tuple[Pulse, list[Told]]:
         raise EventError(f"{where} cannot be used: {error.strerror}") from error
     with lock:
         found = pulse.judge(workspace)
+        telling = Notifications(workspace)
+        if found.is_overdue and not found.told and telling.has_targets:
+            # On waking, a computer begins this and the beat that was missed at once.
+            time.sleep(_SECOND_LOOK)
+            found = pulse.judge(workspace)
         if found.state == pulse.ALIVE:
             return found, []
         before = [event for event in found.told if event.get("state") == found.state]

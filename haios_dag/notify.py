@@ -53,6 +53,11 @@ class Notifications:
         )
 
     @property
+    def has_targets(self) -> bool:
+        """Whether there is anybody to tell."""
+        return any(self._urls)
+
+    @property
     def has_messages(self) -> bool:
         """Whether there is anybody who gets messages."""
         return bool(self._urls[1])

@@ -32,8 +32,9 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def root(tmp_path: Path, server: Server) -> Path:
+def root(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace that pings the server, whose last beat was at noon."""
+    monkeypatch.setattr(alarm, "_SECOND_LOOK", 0)
     (tmp_path / "haios.toml").write_text(f'[notify]\nping = "{server.url}"\n', encoding="utf-8")
     return log(tmp_path, beat(NOON))
 
@@ -50,6 +51,17 @@ def pulse_events(root: Path) -> list[dict[str, Any]]:
     for event in found:
         schema.validate("event-pulse", event)
     return found
+
+
+def test_a_beat_that_begins_at_the_same_moment(
+    root: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a sleep: the second look finds the beat that was made up for, and tells nobody."""
+    late = NOON + timedelta(hours=9)
+    monkeypatch.setattr(time, "sleep", lambda _: log(root, beat(NOON), beat(late)))
+    assert look(root, late) == 0
+    assert server.heard == []
+    assert pulse_events(root) == []
 
 
 def test_the_scheduler_stops(root: Path, server: Server) -> None:

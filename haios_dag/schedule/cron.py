@@ -32,7 +32,8 @@ def render(job: Job) -> dict[str, bytes]:
             " workspace to a shorter path"
         )
     begin, end = marks(job)
-    lines = [begin, f"# {job.description}", f"{_when(job)} {command}", f"@reboot {command}", end]
+    at_boot = [f"@reboot {command}"] if job.makes_up else []
+    lines = [begin, f"# {job.description}", f"{_when(job)} {command}", *at_boot, end]
     (file,) = files(job)
     return {file: "".join(line + "\n" for line in lines).encode()}
 

@@ -54,6 +54,14 @@ class Job:
         return f"haios-{self.task}{self.suffix}"
 
     @property
+    def makes_up(self) -> bool:
+        """Whether a missed time is made up for; not of the watchdog.
+
+        It would look while the beat that is made up for has not begun, and raise a false alarm.
+        """
+        return self.task == "heartbeat"
+
+    @property
     def description(self) -> str:
         """What it does, in a line."""
         return f"haios-dag: {_TASKS[self.task][0]}"

@@ -28,7 +28,7 @@ def render(job: Job) -> dict[str, bytes]:
         "WorkingDirectory": str(job.root),
         "EnvironmentVariables": {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
         "StartCalendarInterval": _when(job),
-        "RunAtLoad": True,
+        "RunAtLoad": job.makes_up,
         "ProcessType": "Background",
         "Umask": 0o077,
         "StandardOutPath": output,

@@ -29,7 +29,7 @@ def render(job: Job) -> dict[str, bytes]:
     timer = (
         f"[Unit]\nDescription={job.description}, on schedule\n\n"
         f"[Timer]\n{''.join(f'OnCalendar={when}{chr(10)}' for when in calendar(job))}"
-        "Persistent=true\n\n"
+        f"Persistent={str(job.makes_up).lower()}\n\n"
         "[Install]\nWantedBy=timers.target\n"
     )
     return dict(zip(files(job), (service.encode(), timer.encode()), strict=True))

@@ -35,7 +35,7 @@ _TASK = """\
     <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
     <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
     <AllowHardTerminate>true</AllowHardTerminate>
-    <StartWhenAvailable>true</StartWhenAvailable>
+    <StartWhenAvailable>{makes_up}</StartWhenAvailable>
     <RunOnlyIfNetworkAvailable>false</RunOnlyIfNetworkAvailable>
     <AllowStartOnDemand>true</AllowStartOnDemand>
     <Enabled>true</Enabled>
@@ -91,6 +91,7 @@ def render(job: Job) -> dict[str, bytes]:
         logon="InteractiveToken" if job.logged_on_only else "S4U",
         triggers=_triggers(job),
         limit=_duration(job.time_limit),
+        makes_up=str(job.makes_up).lower(),
         **{name: escape(text) for name, text in parts.items()},
     )
     data = task.replace("\n", "\r\n").encode("utf-16-le")

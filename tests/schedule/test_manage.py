@@ -492,6 +492,30 @@ def test_the_words_of_a_trial(hostile: tuple[Path, Path]) -> None:
     assert set(schtasks.trial(one, {}).environment) <= {*schtasks._KEPT, "PATH"}
 
 
+# --- the watchdog ---------------------------------------------------------------------------------
+
+
+def test_the_watchdog_is_a_job_of_its_own(root: Path) -> None:
+    """It stands beside the beat, at the time at which that is late, and makes up for nothing."""
+    install(root)
+    beat = table(root).read_bytes()
+    list(Managed(Workspace(root), "cron", "watchdog").install(really=True))
+    assert table(root).read_bytes().startswith(beat)
+    assert b"\n30 * * * * " in table(root).read_bytes()
+    assert table(root).read_bytes().count(b"@reboot") == 1
+    assert b".haios/watchdog.lock" in table(root).read_bytes()
+    for name, wanted in {
+        "systemd": b"Persistent=false",
+        "launchd": b"<key>RunAtLoad</key>\n\t<false/>",
+        "windows": "<StartWhenAvailable>false".encode("utf-16-le"),
+    }.items():
+        entry = Managed(Workspace(root), name, "watchdog")._wanted()
+        assert wanted in b"".join(entry.values())
+        assert all("watchdog" in file.lower() for file in entry)
+    list(Managed(Workspace(root), "cron", "watchdog").remove(really=True))
+    assert table(root).read_bytes() == beat
+
+
 # --- the page -------------------------------------------------------------------------------------
 
 
