@@ -79,7 +79,11 @@ def test_a_folder_of_notes_has_no_key_of_haios(workspace: Workspace) -> None:
 
 def test_empty_keys_of_an_earlier_release_go(workspace: Workspace) -> None:
     """Where only nulls of HAIOS's keys were written, they go; one that says something stays."""
-    nulls: dict[str, Any] = {"milestone": None, "active_work": [], "session_state": {"work_id": None}}
+    nulls: dict[str, Any] = {
+        "milestone": None,
+        "active_work": [],
+        "session_state": {"work_id": None},
+    }
     put(workspace.status_slim, json.dumps(nulls).encode())
     assert slim(workspace).keys() == OURS
     put(workspace.status_slim, json.dumps(nulls | {"session_state": {"work_id": "W-1"}}).encode())
