@@ -10,7 +10,7 @@ import memories
 import workspaces
 from measuring import Row, compare, in_turns, private_peak, seconds, timed
 
-_EMPTY = """DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ":memory:"}
+EMPTY = """DOIT_CONFIG = {"backend": "sqlite3", "dep_file": ":memory:"}
 def task_heartbeat():
     return {"actions": None}
 """
@@ -110,7 +110,7 @@ def idle(folder: Path, count: int, runs: int) -> Iterator[Row]:
     memories.settle(root)
     empty = folder / "empty"
     empty.mkdir()
-    (empty / "dodo.py").write_text(_EMPTY, encoding="utf-8")
+    (empty / "dodo.py").write_text(EMPTY, encoding="utf-8")
     mine, other = in_turns(
         runs, timed(lambda: memories.beat(root)), timed(lambda: memories.beat(empty))
     )

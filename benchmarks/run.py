@@ -18,6 +18,7 @@ import beats
 import log
 import products
 import resonances
+import states
 import validate
 from measuring import Row
 
@@ -42,6 +43,9 @@ CASES: dict[str, _Case] = {
         else beats.documents(folder, (_K, 10 * _K, 50 * _K), 7)
     ),
     "idle": lambda folder, _, tiny: beats.idle(folder, *((5, 1) if tiny else (100, 11))),
+    "status": lambda folder, _, tiny: states.status_step(
+        folder, *((9, 1) if tiny else (2_276, 15))
+    ),
     "append": lambda folder, _, tiny: log.append(folder, 1 if tiny else 31),
     "log": lambda folder, _, tiny: log.read(folder, *((1, 1) if tiny else (_K, 9))),
     "validate": lambda folder, _, tiny: validate.check(

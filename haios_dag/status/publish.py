@@ -105,7 +105,7 @@ def _check_unchanged(path: Path, data: bytes | None) -> None:
 def _json(keys: Mapping[str, Any]) -> bytes:
     """Return a status as it stands on disk: UTF-8 without BOM, LF, indented by 2.
 
-    A member of a member and what is below it take one line each, so that the whole can be read.
+    A member of a member and an object in a list take one line each, so that the whole can be read.
     """
     text = _indented(keys)
     try:
@@ -115,12 +115,15 @@ def _json(keys: Mapping[str, Any]) -> bytes:
 
 
 def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: bool = False) -> str:
-    if not (levels and isinstance(value, dict) and value):
-        return json.dumps(value, ensure_ascii=ascii_only)
     inner = f"{indent}  "
-    members = (
-        f"{inner}{json.dumps(name, ensure_ascii=ascii_only)}:"
-        f" {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
-        for name, member in value.items()
-    )
-    return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+    if levels and isinstance(value, dict) and value:
+        members = [
+            f"{inner}{json.dumps(name, ensure_ascii=ascii_only)}:"
+            f" {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
+            for name, member in value.items()
+        ]
+        return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        items = [inner + json.dumps(one, ensure_ascii=ascii_only) for one in value]
+        return "[\n" + ",\n".join(items) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=ascii_only)

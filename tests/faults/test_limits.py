@@ -178,7 +178,7 @@ def test_open_files(beaten: Path, tmp_path: Path, forks: Forks, fault: Fault, be
 
 COMMANDS = """
     heartbeat ingest status event events events-since=2h events-stats recall=lock events-clear
-    resonance events-add=--type=note pulse pulse=--notify synthesis-undo synthesis-explain=1 doctor
+    resonance vitals events-add=--type=note pulse pulse=--notify synthesis-undo synthesis-explain=1 doctor
     schedule validate list schedule:watchdog schedule-install=cron schedule-remove=cron
     schedule-status=cron
 """.split()
@@ -204,7 +204,8 @@ def test_output_full(command: str, unbuffered: str, copy: Path, fault: Fault, be
         )
     assert done.stderr == "the output could not be written: No space left on device\n"
     unknown = {2} if command.startswith("schedule-status") else set()  # where there is no crontab
-    wanted = {1} if command.startswith(SHOWING) else {2} if command.startswith("pulse") else {0, 1}
+    own_codes = command.startswith(("pulse", "vitals"))
+    wanted = {1} if command.startswith(SHOWING) else {2} if own_codes else {0, 1}
     assert done.returncode in wanted | unknown
     if command in {"heartbeat", "event"}:
         assert done.returncode == 0

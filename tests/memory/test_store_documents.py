@@ -45,6 +45,18 @@ class DocumentsContract(StoreContract):
         assert len(store.recorded()) == 2
         assert store.recorded_hash("docs/c.md") is None
 
+    def test_ledger_keeps_the_head_of_each_file(self, store: Store) -> None:
+        """The head stands beside the state, goes with the content, and stays when only touched."""
+        assert store.heads() == []
+        for text, head in (("a", '{"id": "A"}'), ("b", '{"id": "B"}')):
+            with store.transaction():
+                known = recorded(text)._replace(head=head)
+                store.replace_document("docs/a.md", known, [], [], 5)
+            assert store.heads() == [("docs/a.md", known.state, head)]
+        with store.transaction():
+            store.touch_document("docs/a.md", (9, 8, 7))
+        assert store.heads() == [("docs/a.md", (9, 8, 7), '{"id": "B"}')]
+
     def test_artifact_counts_its_versions(self, store: Store, foreign: Foreign) -> None:
         """An artifact's version grows when its content changed, and only then."""
         for text in (LOCK, LOCK, BEAT, BEAT, LOG):
