@@ -1,12 +1,11 @@
 """Anti-patterns of the beats, and rhythm: when they come, and when there is work."""
 
 import itertools
-import statistics
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from haios_dag.resonance.story import Event, Finding, Story, strength
+from haios_dag.resonance.story import Event, Finding, Story, median, strength
 
 _FAILURES = 3
 _WEEK = timedelta(days=7)
@@ -59,10 +58,7 @@ def slower_beats(story: Story) -> Iterator[Finding]:
             before = weeks.get(week + 1, [])
             if min(len(before), len(after)) < _BEATS:
                 continue
-            old, new = (
-                statistics.median(one.facts["seconds"] for one in found)
-                for found in (before, after)
-            )
+            old, new = (median(one.facts["seconds"] for one in found) for found in (before, after))
             if new >= _SLOWER * old and new - old >= _BY:
                 says = f"{outcome} beats took {new:.1f} s, {old:.1f} s in the week before"
                 power = strength(0.5, new / max(old, 0.001), _SLOWER)
@@ -80,7 +76,7 @@ def gap(story: Story) -> Iterator[Finding]:
     spans = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
     if not spans:
         return
-    usual = statistics.median(spans)
+    usual = median(spans)
     ends: list[tuple[datetime, Event | None]] = [(one.when, one) for one in beats[1:]]
     ends.append((max(story.until, times[-1]), None))
     for before, (end, after) in zip(beats, ends, strict=True):

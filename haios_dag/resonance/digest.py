@@ -1,11 +1,10 @@
 """What happened: the events since an instant in one line."""
 
-import statistics
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
-from haios_dag.resonance.story import Event, Finding, Story
+from haios_dag.resonance.story import Event, Finding, Story, median
 
 _NAMED = 5  # items
 _HOUR = timedelta(hours=1)
@@ -68,7 +67,7 @@ def _sessions(sessions: list[Event]) -> Iterator[str]:
         elif one.item and (start := starts.get(one.item)):
             lengths.append((one.when - start.when) / _HOUR)
     said = _many(len({one.item for one in sessions}), "session")
-    yield said + (f", half of them within {statistics.median(lengths):.1f} h" if lengths else "")
+    yield said + (f", half of them within {median(lengths):.1f} h" if lengths else "")
 
 
 def _completions(completions: list[Event]) -> Iterator[str]:

@@ -178,8 +178,8 @@ def test_open_files(beaten: Path, tmp_path: Path, forks: Forks, fault: Fault, be
 
 COMMANDS = """
     heartbeat ingest status event events events-since=2h events-stats recall=lock events-clear
-    resonance vitals events-add=--type=note pulse pulse=--notify synthesis-undo synthesis-explain=1 doctor
-    schedule validate list schedule:watchdog schedule-install=cron schedule-remove=cron
+    resonance vitals events-add=--type=note pulse pulse=--notify synthesis-undo synthesis-explain=1
+    doctor schedule validate list schedule:watchdog schedule-install=cron schedule-remove=cron
     schedule-status=cron
 """.split()
 SHOWING = ("events", "recall", "resonance")

@@ -10,7 +10,7 @@ from zones import local_time
 from haios_dag import schema
 from haios_dag.resonance import beats, compound, rules, translate, work
 from haios_dag.resonance.digest import digest
-from haios_dag.resonance.story import strength
+from haios_dag.resonance.story import median, strength
 
 
 def test_digest() -> None:
@@ -253,6 +253,11 @@ def test_strength() -> None:
     assert strength(0.4, 3, 3) == strength(0.4, 1, 3) == 0.4
     assert strength(0.4, 6, 3, 0.6) == 0.5
     assert strength(0.4, 10**9, 3) == 0.99
+
+
+def test_median() -> None:
+    """Of an odd and an even number of values, in any order."""
+    assert [median(values) for values in ([3], [9, 1, 2], [4, 1, 3, 2])] == [3, 2, 2.5]
 
 
 def test_findings_are_strongest_first_and_since() -> None:
