@@ -78,7 +78,7 @@ def strength(base: float, magnitude: float, threshold: float, limit: float = 0.9
 
 
 def median(values: Iterable[float]) -> float:
-    """Return the middle of some numbers, one at least; importing `statistics` takes 10 ms."""
+    """Return the middle of some numbers, one at least; importing `statistics` takes 8 ms."""
     found = sorted(values)
     return (found[len(found) // 2] + found[(len(found) - 1) // 2]) / 2
 
