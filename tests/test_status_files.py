@@ -287,7 +287,7 @@ for number in range(1, times + 1):
     keys[key] = number
     with path.open("w", encoding="utf-8") as file:
         json.dump(keys, file)
-    time.sleep(0.0005 * (number % 7))
+    time.sleep(0.01 + 0.001 * (number % 7))
 print(lost)
 """
 
