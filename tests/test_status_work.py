@@ -77,6 +77,16 @@ def test_a_folder_of_notes_has_no_key_of_haios(workspace: Workspace) -> None:
     assert full(workspace).keys() == OURS
 
 
+@pytest.mark.parametrize("seconds", [-40_000_000_000, -1, 2**33, 300_000_000_000])
+def test_any_time_stamp_makes_a_status(workspace: Workspace, seconds: int) -> None:
+    """A file's time stamp may lie before every calendar, or behind it."""
+    try:
+        os.utime(put(workspace.root / "docs" / "a.md", b"# A note\n"), (seconds, seconds))
+    except OSError:
+        pytest.skip("this file system does not keep such a time")
+    assert slim(workspace)["documents"]["recent"][0]["path"] == "docs/a.md"
+
+
 def test_empty_keys_of_an_earlier_release_go(workspace: Workspace) -> None:
     """Where only nulls of HAIOS's keys were written, they go; one that says something stays."""
     nulls: dict[str, Any] = {

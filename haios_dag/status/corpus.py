@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from haios_dag import clock
 from haios_dag.status.documents import Document
 from haios_dag.status.work import counted
 
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 _STALE = dt.timedelta(days=30)
 _SHOWN = 5  # entries of a short list
 _LISTED = 20  # entries of a list that a program reads, unless all are asked for
@@ -44,12 +46,12 @@ def summary(documents: Sequence[Document]) -> dict[str, Any]:
 
 
 def _utc(nanoseconds: int) -> str:
-    """Return an instant of a file as ISO 8601 in UTC, to the second."""
-    try:
-        found = dt.datetime.fromtimestamp(nanoseconds // 10**9, dt.UTC)
-    except (ValueError, OverflowError, OSError):  # a time stamp that no calendar has
-        found = dt.datetime.fromtimestamp(0, dt.UTC)
-    return found.isoformat(timespec="milliseconds")
+    """Return an instant of a file as ISO 8601 in UTC, to the second; none before 1970 or too far.
+
+    A file may have any time stamp, also one that no calendar has.
+    """
+    seconds = min(max(nanoseconds // 10**9, 0), _LAST_SECOND)
+    return clock.iso(dt.datetime.fromtimestamp(seconds, dt.UTC))
 
 
 def workspace(

@@ -72,9 +72,8 @@ def written_late(displaced: Path, data: bytes) -> dict[str, Any] | None:
     It had opened the file by its path and emptied it; what it writes then is found nowhere else.
     `data` is what the file held before. One that leaves no status has failed on its own account.
     """
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(_PAUSE)
+    for pause in (0, _PAUSE / 50, _PAUSE / 5, _PAUSE, _PAUSE):
+        time.sleep(pause)
         try:
             found = content(displaced)
             if found is None or found == data:

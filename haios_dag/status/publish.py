@@ -53,14 +53,17 @@ def _publish(
     `before` is what the file held when it was read.
     """
     warnings: list[str] = []
+    late: dict[str, tuple[object, object]] = {}  # what was written late: before, and then
     for _ in range(_TRIES):
         if before is None:
             before = previous.read(path)
             warnings += filter(None, [before.warning])
-        keys = build(before.keys)
+        found = before.keys
+        keys = build(found | {name: new for name, (old, new) in late.items()
+                              if found.get(name) == old})  # fmt: skip
         try:
             schema.validate(name, keys)
-            late = _replace(path, _json(keys), before)
+            written = _replace(path, _json(keys), before)
         except InvalidError as error:
             raise StatusError(f"{path} was left as it was: {error}") from None
         except _ChangedError:
@@ -68,16 +71,18 @@ def _publish(
             continue
         except OSError as error:
             raise StatusError(f"{path} cannot be written: {error.strerror}") from None
-        if late is None:
+        if written is None:
             return warnings
-        before = late
+        late |= {name: (found.get(name), new) for name, new in written.items()
+                 if found.get(name) != new}  # fmt: skip
+        before = None
     raise StatusError(
         f"{path} was changed by another program at each of {_TRIES} attempts to write it;"
         " the next beat tries again"
     )
 
 
-def _replace(path: Path, data: bytes, before: previous.Previous) -> previous.Previous | None:
+def _replace(path: Path, data: bytes, before: previous.Previous) -> dict[str, Any] | None:
     """Replace the file, unless it has changed since; return what was written into the old one.
 
     Between the look and the replacement another program can still open the old file. What it
@@ -88,8 +93,7 @@ def _replace(path: Path, data: bytes, before: previous.Previous) -> previous.Pre
         files.write_atomic(path, data, just_before=unchanged)
         if displaced is None or before.data is None:
             return None
-        keys = previous.written_late(displaced, before.data)
-    return None if keys is None else previous.Previous(data, keys)
+        return previous.written_late(displaced, before.data)
 
 
 def _check_unchanged(path: Path, data: bytes | None) -> None:
