@@ -290,7 +290,7 @@ def test_status(kind: str, copy: Path, lab: Lab, fault: Fault, beat: Next) -> No
     theirs, before = {"by": "others"}, {}
     for name in names:
         path = copy / ".claude" / name
-        keys = json.loads(path.read_bytes()) | {"session_delta": theirs}
+        keys = json.loads(path.read_bytes()) | {"of_a_hook": theirs}
         path.write_text(json.dumps(keys), encoding="utf-8")
         before[name] = keys["generated"]
     for one in lab.each(kind, copy, STATUS):
@@ -298,13 +298,13 @@ def test_status(kind: str, copy: Path, lab: Lab, fault: Fault, beat: Next) -> No
         for name, described in names.items():
             keys = json.loads((one.root / ".claude" / name).read_bytes())
             schema.validate(described, keys)
-            fault.keep([theirs], [keys["session_delta"]])
+            fault.keep([theirs], [keys["of_a_hook"]])
             if "published" in one.told:
                 assert keys["generated"] > before[name]
         fault.next_beat(one.root, beat)
         for name in names:
             keys = json.loads((one.root / ".claude" / name).read_bytes())
-            fault.keep([theirs], [keys["session_delta"]])
+            fault.keep([theirs], [keys["of_a_hook"]])
             assert keys["generated"] > before[name]
 
 
