@@ -123,7 +123,12 @@ def _find(
     for entry in entries:
         name = entry.name
         if name.endswith(suffix) and entry.is_file(follow_symlinks=False):
-            stat = entry.stat(follow_symlinks=False)
+            try:
+                stat = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            except OSError as error:
+                raise DocumentError(f"{entry.path}: {error.strerror}; check that disk") from error
             state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
             found[_text(prefix + name)] = (entry.path, state)
         elif deep and name not in _SKIPPED_FOLDERS and entry.is_dir(follow_symlinks=False):

@@ -39,7 +39,7 @@ def read(workspace: "Workspace") -> Iterator["Entry"]:
 def read_log(workspace: "Workspace") -> Iterator["Entry"]:
     """Return every line of the log, first to last, without its archives. Raise EventError."""
     try:
-        with files.open_plain(workspace.events) as file:
+        with _opened(workspace.events) as file:
             yield from lines.forward(file)
     except FileNotFoundError:
         return
@@ -127,7 +127,7 @@ def _governance(
     paths = workspace.governance_logs
     for path in reversed(paths) if newest_first else paths:
         try:
-            with files.open_plain(path) as file:
+            with _opened(path) as file:
                 yield from read(file, time="timestamp")
         except FileNotFoundError:
             continue
@@ -159,18 +159,29 @@ def _files(workspace: "Workspace", *, newest_first: bool) -> Iterator[IO[bytes]]
     with contextlib.ExitStack() as stack:
         log = status = None
         with contextlib.suppress(FileNotFoundError):
-            log = stack.enter_context(files.open_plain(workspace.events))
+            log = stack.enter_context(_opened(workspace.events))
             status = os.fstat(log.fileno())
         older = list(itertools.takewhile(lambda path: not _is(status, path), archives(workspace)))
         if log and newest_first:
             yield log
         for path in reversed(older) if newest_first else older:
-            with contextlib.suppress(FileNotFoundError), files.open_plain(path) as file:
+            with contextlib.suppress(FileNotFoundError), _opened(path) as file:
                 # An archive begins as an empty file: it may have become the log since the list.
                 if not _is(status, file):
                     yield file
         if log and not newest_first:
             yield log
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to read it; nothing is lost where it cannot be closed, so that is no error."""
+    file = files.open_plain(path)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def _is(log: os.stat_result | None, other: Path | IO[bytes]) -> bool:
