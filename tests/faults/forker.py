@@ -12,15 +12,18 @@ from typing import Any
 
 import freezegun  # noqa: F401 - for the programs
 
-from haios_dag import beat, commands, schema  # noqa: F401
+from haios_dag import beat, commands, front_matter, schema  # noqa: F401
 from haios_dag.embedding import embed, space  # noqa: F401
 from haios_dag.memory import cache  # noqa: F401
+from haios_dag.resonance import reading, rules  # noqa: F401
+from haios_dag.status import publish  # noqa: F401
 from haios_dag.synthesis import bridge, bridges, insights, synthesize, takeback  # noqa: F401
 
 
 def warm() -> None:
     """Load what a beat loads; nothing of a workspace is touched."""
     space.embed(["a text"])
+    front_matter.split("---\na: 1\n---\n")
     for path in schema.resource("schemas").glob("*.schema.json"):
         schema.problems(path.name.removesuffix(".schema.json"), {})
 

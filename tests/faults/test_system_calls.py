@@ -70,14 +70,18 @@ def trace(log, *faults):
     os.read(tracer.stderr.fileno(), 100)  # that it is attached; one call, whatever its length
     return tracer  # whose pipes stay open
 
+loaded = set(sys.modules)
 tracer = trace(*sys.argv[2:]) if sys.argv[2:] else None
 try:
 """
 )
+# An import opens whatever folders have changed since the last one, so that no two runs are alike.
 END = """
 except HaiosError as error:
     tell("refused", str(error))
     sys.exit(1)
+finally:
+    assert loaded == set(sys.modules), f"let forker.py import {set(sys.modules) - loaded}"
 """
 APPEND = """
     events.append(workspace, {"ts": clock.iso(clock.now()), "type": "note", "number": 1})
@@ -153,9 +157,6 @@ class Faulted(NamedTuple):
         return not self.sentence or any(reason in self.sentence for reason in REASONS)
 
 
-_RECOUNTS = 10
-
-
 class Lab:
     """Runs programs with faults, each in a copy of a workspace."""
 
@@ -168,17 +169,16 @@ class Lab:
         """Run a program with a fault of this kind at each call, at `most` of each name, spread."""
         source = BEGIN + work + END
         assert self._forks.run(source, self._copy(base)).code == 0  # loads what it loads but once
-        calls, at, again = self._counted(kind, source, base, most), 0, 0
-        while at < len(calls):
-            call = calls[at]
+        done = self._forks.run(source, self._copy(base), self._log)
+        assert done.code == 0, done.out
+        calls = self._calls()
+        if kind.startswith("ENOSPC"):
+            calls = [call for call in calls if call.name in NEED_ROOM]
+        for call in spread(calls, most):
             root = self._copy(base)
             code, out = self._forks.run(source, root, self._log, *call.faults(kind))
             where = f"{kind} at {call.name} {call.number}: {out}"
-            if not self._struck(kind):  # it makes other calls than when they were counted
-                assert again < _RECOUNTS, where
-                calls, again = self._counted(kind, source, base, most), again + 1
-                continue
-            at += 1
+            assert self._struck(kind), where
             told = [json.loads(line) for line in out.splitlines()] if "Traceback" not in out else []
             assert code == -9 if kind == "killed" else code in {0, 1}, where
             assert "Traceback" not in out, where
@@ -191,15 +191,6 @@ class Lab:
                 assert str(root) in sentence, where
                 assert "\n" not in sentence, where
             yield Faulted(root, words, sentence, call)
-
-    def _counted(self, kind: str, source: str, base: Path, most: int) -> list[Call]:
-        """Return the calls of a run without a fault, at which one of this kind can come."""
-        done = self._forks.run(source, self._copy(base), self._log)
-        assert done.code == 0, done.out
-        calls = self._calls()
-        if kind.startswith("ENOSPC"):
-            calls = [call for call in calls if call.name in NEED_ROOM]
-        return spread(calls, most)
 
     def _copy(self, base: Path) -> Path:
         shutil.rmtree(self._root, ignore_errors=True)
