@@ -30,7 +30,7 @@ _GROWTH = 1.1  # of memory, with a log ten times as long
 
 def append(folder: Path, runs: int) -> Iterator[Row]:
     """Append heartbeats, beside the bare system calls; validation beside the whole."""
-    import fcntl  # noqa: PLC0415 - not on Windows
+    import fcntl  # not on Windows
 
     workspace = Workspace(folder / "append")
     files.ensure_folder(workspace.events.parent)

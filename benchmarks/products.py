@@ -90,7 +90,7 @@ def _flat(left: "Vectors", right: "Vectors") -> Callable[[], int] | None:
     It returns the number of pairs.
     """
     try:
-        import faiss  # noqa: PLC0415 - an extra
+        import faiss  # an extra
     except ImportError:
         return None
 

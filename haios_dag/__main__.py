@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command == "vitals":
             return _vitals(given.folder)
         if given.command == "validate":
-            from haios_dag import validate  # noqa: PLC0415 - only where used
+            from haios_dag import validate
 
             validate.show(Path(), given.files or ["."], json=given.json)
             return 0
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _vitals(folder: Path) -> int:
     """Show the vital signs and return the exit code."""
-    from haios_dag import vitals  # noqa: PLC0415 - only where used
+    from haios_dag import vitals
 
     try:
         return 0 if vitals.show(Workspace(folder)) else 1
@@ -109,7 +109,7 @@ def _vitals(folder: Path) -> int:
 
 def _init(folder: Path) -> int:
     """Make a workspace, say what was done and what to type next."""
-    from haios_dag import init  # noqa: PLC0415 - only where used
+    from haios_dag import init
 
     done = init.make(folder)
     lines = [f"{path}: {what}" for path, what in done.paths.items()]

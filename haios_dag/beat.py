@@ -15,18 +15,19 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO
 
 from doit.exceptions import TaskError, TaskFailed
 
-from haios_dag import clock, files, heartbeat, marker, pulse, status
+from haios_dag import clock, files
 from haios_dag.counts import Counts
 from haios_dag.errors import EventError, HaiosError, LockedError, MemoryUnavailableError
-from haios_dag.heartbeat import Outcome
 from haios_dag.notify import Notifications, Told
-from haios_dag.status import attention
 from haios_dag.text import printable, say, tolerate_any_console
 from haios_dag.workspace import OUTPUT_AT, Workspace
+
+if TYPE_CHECKING:
+    from haios_dag.heartbeat import Outcome
 
 Task = dict[str, Any]
 
@@ -65,6 +66,9 @@ class _Status:
         self._beat = beat
 
     def run(self, workspace: Workspace, beat: str | None, counts: Counts) -> None:
+        from haios_dag import pulse, status
+        from haios_dag.status import attention
+
         try:
             memory = pulse.memory(workspace)
         except MemoryUnavailableError as error:
@@ -205,6 +209,8 @@ class Beat:
     def _begin(self) -> TaskFailed | TaskError | None:
         if self._dry:
             return TaskFailed(_ALONE)
+        from haios_dag import heartbeat, marker
+
         try:
             held = files.lock(self.workspace.beat_lock, wait=False)
         except LockedError:
@@ -247,6 +253,8 @@ class Beat:
 
     def _busy(self) -> str:
         """Say who holds the lock."""
+        from haios_dag import marker
+
         try:
             holder = marker.read(self.workspace)
             who = f"pid {holder['pid']} on {holder['host']} since {holder['started']}"
@@ -283,6 +291,8 @@ class Beat:
 
     def _record(self, outcome: str, **fields: Any) -> None:  # noqa: ANN401 - keys of the event
         """Tell how the beat ended, append the event once, then clear the marker."""
+        from haios_dag import heartbeat, marker
+
         seconds = round(time.perf_counter() - self._clock, 3)
         if told := self._tell(outcome):
             fields["notifications"] = told
@@ -311,6 +321,8 @@ class Beat:
 
         No text that came out of a document goes there, only the names of steps.
         """
+        from haios_dag import pulse
+
         self._news.results()  # a start that came behind the end would stand for a beat that hangs
         failed = f"; failed: {', '.join(names)}" if (names := self._failed()) else ""
         text = printable(f"beat {self.id}: {outcome}{failed}")
@@ -349,7 +361,7 @@ class Beat:
         return None
 
 
-def _report(name: str, outcome: Outcome) -> None:
+def _report(name: str, outcome: "Outcome") -> None:
     """Print what a step did: its numbers, its warnings, its error."""
     numbers = [f"{value:,} {key.replace('_', ' ')}" for key, value in outcome.items()
                if isinstance(value, int)]  # fmt: skip

@@ -176,7 +176,7 @@ def environment(path: Path) -> Mapping[str, str]:
         raise ConfigError(f"{path} is not a file; move it away")
     if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
         raise ConfigError(f"{path} can be read or written by others; run: chmod 600 {path}")
-    from dotenv import dotenv_values  # noqa: PLC0415 - 20 ms, only where used
+    from dotenv import dotenv_values  # 20 ms
 
     try:
         values = dotenv_values(path, interpolate=False, encoding="utf-8")

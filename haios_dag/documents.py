@@ -123,7 +123,7 @@ def _markdown() -> "MarkdownIt":
 
     Off are `inline` (the raw text is cleaned here), and `reference`, whose time is quadratic.
     """
-    from markdown_it import MarkdownIt  # noqa: PLC0415 - 60 ms, only where used
+    from markdown_it import MarkdownIt  # 60 ms
 
     options = {"maxNesting": MAX_NESTING}
     return MarkdownIt("commonmark", options).disable(["inline", "reference"])

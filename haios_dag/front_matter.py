@@ -73,13 +73,13 @@ def split(text: str) -> FrontMatter:
     fields, reason = _load(block, line)
     if reason and led:
         return FrontMatter({}, text, 1, reason)
-    first_line = text.count("\n", 0, closing.end()) + 1
+    first_line = text.count("\n", 0, closing.start()) + 2  # also where no line end closes it
     return FrontMatter(fields, text[closing.end() :], first_line, reason)
 
 
 def _load(block: str, line: int) -> tuple[dict[str, Any], str | None]:
     """Return the fields of a YAML block that begins at `line`, or {} and the problem."""
-    import yaml  # noqa: PLC0415 - 25 ms, only where used
+    import yaml  # 25 ms
 
     try:
         _check_events(block)
@@ -101,7 +101,7 @@ def _load(block: str, line: int) -> tuple[dict[str, Any], str | None]:
 @functools.cache
 def _loader() -> Any:  # noqa: ANN401 - yaml is imported late, and its loaders share no type
     """Return the safe loader, in C where it is built, with dates that cannot fail."""
-    import yaml  # noqa: PLC0415 - 25 ms, only where used
+    import yaml  # 25 ms
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -125,7 +125,7 @@ def _check_events(block: str) -> None:
     Merge keys double their content at each use while the value is being built, so they have to
     be refused before; libyaml's event parser itself keeps its stack on the heap.
     """
-    import yaml  # noqa: PLC0415 - 25 ms, only where used
+    import yaml  # 25 ms
 
     depth = 0
     for event in yaml.parse(block, Loader=_loader()):

@@ -7,7 +7,7 @@ from typing import Any
 
 from haios_dag import __version__, clock, events, marker
 from haios_dag.errors import ConfigError, MemoryUnavailableError
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.workspace import Workspace
 
 Outcome = dict[str, Any]
@@ -72,6 +72,6 @@ def written_by(workspace: Workspace, beat: str) -> tuple[int, int]:
     """Return how many insights and bridges a beat has added; (0, 0) without a readable memory."""
     with contextlib.suppress(MemoryUnavailableError, ConfigError):
         if workspace.has_memory():
-            with Store.open(workspace.memory, write=False) as store:
+            with open_memory(workspace, write=False) as store:
                 return store.written_by(beat)
     return 0, 0

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from haios_dag import files, head
 from haios_dag.counts import Counts
 from haios_dag.errors import DocumentError, MemoryUnavailableError
+from haios_dag.memory import open_memory
 from haios_dag.memory.documents import FileState, Recorded
-from haios_dag.memory.store import Store
 from haios_dag.progress import progress
 from haios_dag.workspace import Workspace
 
 if TYPE_CHECKING:
     from haios_dag.documents import Statement
+    from haios_dag.memory.store import Store
     from haios_dag.traces import Trace
 
 _BATCH = 64  # documents a transaction
@@ -36,7 +37,7 @@ def idle(workspace: Workspace) -> str | None:
         return "switched off in haios.toml"
     found = scan(workspace)
     if workspace.has_memory():
-        with Store.open(workspace.memory, write=False) as store:
+        with open_memory(workspace, write=False) as store:
             known = store.recorded()
             limit = workspace.config.ingest.max_megabytes
             if next(_changed(store, found, known, limit), None) or known.keys() - found.keys():
@@ -56,7 +57,7 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa
     counts.start("documents", "removed", "new_concepts", "traces")
     problems: list[str] = []
     found = scan(workspace)
-    with Store.open(workspace.memory, write=True, create=True) as store:
+    with open_memory(workspace, write=True, create=True) as store:
         known = store.recorded()
         gone = sorted(known.keys() - found.keys())
         with store.transaction():
@@ -143,7 +144,7 @@ def _text(name: str) -> str:
 
 
 def _changed(
-    store: Store,
+    store: "Store",
     found: dict[str, Found],
     known: dict[str, FileState | None],
     max_megabytes: float,
@@ -182,7 +183,7 @@ def _bytes(file: str, max_megabytes: float) -> bytes:
 
 
 def _read_batch(
-    store: Store,
+    store: "Store",
     workspace: Workspace,
     batch: dict[str, Found],
     counts: Counts,
@@ -230,7 +231,7 @@ def _parse(
     path: str, data: bytes, counts: Counts
 ) -> tuple[str, Sequence["Statement"], Sequence["Trace"]]:
     """Return the head, the statements and the traces of a file."""
-    from haios_dag import documents, traces  # noqa: PLC0415 - their patterns take 20 ms to compile
+    from haios_dag import documents, traces  # their patterns take 20 ms to compile
 
     if path.endswith(".jsonl"):
         found, problems = traces.from_lines(data)
@@ -244,7 +245,7 @@ def _parse(
 
 
 def _note_touched(
-    store: Store,
+    store: "Store",
     found: dict[str, Found],
     known: dict[str, FileState | None],
     changed: set[str],

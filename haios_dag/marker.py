@@ -6,7 +6,7 @@ the lock has found a beat that never ended.
 
 import json
 import os
-import platform
+import socket
 from datetime import datetime
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ def write(held: IO[bytes], beat: str, started: datetime) -> None:
     marker = {
         "beat": beat,
         "pid": os.getpid(),
-        "host": platform.node(),
+        "host": socket.gethostname(),
         "started": clock.iso(started),
     }
     _rewrite(held, json.dumps(marker).encode())

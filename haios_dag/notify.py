@@ -132,7 +132,7 @@ def _ping(url: str, kind: str, text: str) -> None:
     Nothing but http and https is spoken, and no redirect is followed: it would carry the address
     to wherever the other end says.
     """
-    from urllib import request  # noqa: PLC0415 - 40 ms, only where used
+    from urllib import request  # 40 ms
 
     opener = request.OpenerDirector()
     for handler in (
@@ -158,14 +158,14 @@ def _ping(url: str, kind: str, text: str) -> None:
 
 def _message(url: str, title: str, text: str) -> str | None:
     """Send a message through Apprise; return why it was not, which Apprise itself only logs."""
-    import logging  # noqa: PLC0415 - only where used
-    import warnings  # noqa: PLC0415
+    import logging
+    import warnings
 
     for name in ("apprise", "urllib3"):  # what they log may hold the address
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
     warnings.filterwarnings("ignore", module=r"(apprise|requests|urllib3)\b")
-    import apprise  # noqa: PLC0415 - 0.3 s, and an extra
+    import apprise  # 0.3 s, and an extra
 
     one = apprise.Apprise(asset=apprise.AppriseAsset(app_id="haios-dag", async_mode=False))
     if not one.add(url):

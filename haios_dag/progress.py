@@ -14,7 +14,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
-    from tqdm import tqdm  # noqa: PLC0415 - 45 ms, only on a terminal
+    from tqdm import tqdm  # 45 ms, only on a terminal
 
     with tqdm(total=total, desc=what, delay=1, leave=False) as bar:
         yield bar.update

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from haios_dag import clock, events, marker
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.schedule import job
 from haios_dag.schedule.slots import Slots
 from haios_dag.workspace import Workspace
@@ -138,7 +138,7 @@ def memory(workspace: Workspace) -> dict[str, Any] | None:
     """
     if not workspace.has_memory():
         return None
-    with Store.open(workspace.memory, write=False) as store:
+    with open_memory(workspace, write=False) as store:
         return dict(store.counts())
 
 

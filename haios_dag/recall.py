@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from haios_dag.embedding import space
 from haios_dag.errors import HaiosError, MemoryUnavailableError
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.memory.vectors import EMBEDDED_CHARACTERS
 from haios_dag.text import printable, say
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from haios_dag.memory.insights import Place
     from haios_dag.memory.search import Found, Origin
+    from haios_dag.memory.store import Store
     from haios_dag.workspace import Workspace
 
     Vector = NDArray[np.float32]
@@ -86,7 +87,7 @@ def recall(workspace: "Workspace", query: str, count: int) -> tuple[list[Answer]
     """
     query = query[:EMBEDDED_CHARACTERS]
     remarks: list[str] = []
-    with Store.open(workspace.memory, write=False) as store:
+    with open_memory(workspace, write=False) as store:
         if not store.is_read():
             raise MemoryUnavailableError(
                 f"no beat has worked on {store.path} yet; run doit heartbeat, then ask again"
@@ -135,7 +136,7 @@ def fuse(near: Sequence[tuple[int, float]], wordy: Sequence[int]) -> list[Ranked
 
 def _asked(query: str, words: Sequence[str], weights: Sequence[float]) -> "Vector":
     """Return the unit vector of a query, each word as heavy as it weighs; none: of the text."""
-    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+    import numpy as np  # 70 ms
 
     vectors = space.embed(words or [query])
     asked: Vector = np.array(weights or [1.0], np.float32) @ vectors
@@ -143,15 +144,15 @@ def _asked(query: str, words: Sequence[str], weights: Sequence[float]) -> "Vecto
     return asked / length if length else asked
 
 
-def _by_meaning(store: Store, asked: "Vector", limit: int) -> list[tuple[int, float]]:
+def _by_meaning(store: "Store", asked: "Vector", limit: int) -> list[tuple[int, float]]:
     """Return the ids nearest to a unit vector with their cosines, best first, ties by id.
 
     Every vector is compared; one that shares nothing with the query, cosine 0 or less, is no
     answer.
     """
-    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+    import numpy as np  # 70 ms
 
-    from haios_dag.embedding.cosines import rounded  # noqa: PLC0415 - likewise
+    from haios_dag.embedding.cosines import rounded
 
     model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
     all_ids, all_cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]

@@ -100,7 +100,7 @@ def acceptor(*names: str) -> Callable[[object], bool]:
     that they have, both accept the same. What says that Python's `$` is to be the very end is left
     out: here it is, and looking ahead is slow.
     """
-    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - 30 ms, only where used
+    from jsonschema_rs import Draft202012Validator  # 30 ms
 
     text = json.dumps([load(name) for name in names]).replace(r"$(?!\\n)", "$")
     return Draft202012Validator({"allOf": json.loads(text)}, validate_formats=True).is_valid
@@ -109,7 +109,7 @@ def acceptor(*names: str) -> Callable[[object], bool]:
 @functools.cache
 def _brief(name: str) -> "BriefValidator":
     """Return a validator that finds what `_validator` finds, in its own words."""
-    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - as above
+    from jsonschema_rs import Draft202012Validator
 
     formats = {"date-time": _is_date_time}
     return Draft202012Validator(load(name), validate_formats=True, formats=formats)
@@ -117,7 +117,7 @@ def _brief(name: str) -> "BriefValidator":
 
 @functools.cache
 def _validator(name: str) -> "Draft202012Validator":
-    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - 70 ms
+    from jsonschema import Draft202012Validator, FormatChecker  # 70 ms
 
     formats = FormatChecker(formats=())
     formats.checks("date-time")(_is_date_time)
@@ -166,7 +166,7 @@ def places(
 
 def unsound(schema: object) -> "list[ValidationError]":
     """Return every violation of the metaschema by a schema; [] when it is one of draft 2020-12."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - as above
+    from jsonschema import Draft202012Validator
 
     found = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
     return sorted(found, key=lambda error: [str(part) for part in error.path])

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from haios_dag import config, files
+from haios_dag import files
 from haios_dag.errors import ConfigError
+
+if TYPE_CHECKING:
+    from haios_dag.config import Config
 
 # From the root: what scheduled tasks print, where nobody sees it. A task that finds more bytes
 # there sets the file aside, so that there are two such files at most.
@@ -26,13 +30,17 @@ class Workspace:
     memory_flag: str | None = None
 
     @cached_property
-    def config(self) -> config.Config:
+    def config(self) -> "Config":
         """The settings; raise ConfigError."""
+        from haios_dag import config
+
         return config.load(self.root / "haios.toml")
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
         """The process environment over `.env`; raise ConfigError."""
+        from haios_dag import config
+
         return config.environment(self.root / ".env")
 
     @property
@@ -137,7 +145,7 @@ class Workspace:
             return None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: {error}; set [memory] path in haios.toml") from None
-        import yaml  # noqa: PLC0415 - 25 ms, only where used
+        import yaml  # 25 ms
 
         try:
             # libyaml's loader is ten times faster, but some 4,000 levels overflow a 1 MB C stack.

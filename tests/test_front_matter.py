@@ -140,6 +140,7 @@ _PIECES = st.lists(
 
 @given(_PIECES | st.text())
 @example("---\na: &a [*a]\n---\n")
+@example("...")  # closed by the file's end
 def test_never_raises_and_loses_no_line(text: str) -> None:
     """Any text gives fields with text keys and a body that is exactly the file's last lines."""
     found = split("---\n" + text)

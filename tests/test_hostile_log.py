@@ -73,7 +73,7 @@ def test_every_reader_takes_any_heartbeat(
 
 def _validate_pulse(facts: dict[str, Any]) -> None:
     """Hold what the status gets against its part of the schema of a status."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema import Draft202012Validator
 
     whole = schema.load("status-slim")
     described = whole["properties"]["pulse"] | {"$defs": whole["$defs"]}

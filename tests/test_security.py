@@ -396,7 +396,11 @@ def test_every_file_is_private(tmp_path: Path, umask: int) -> None:
     for words in hostile.command_lines("lock") if umask == 0 else [["events-clear"]]:
         hostile.run(root, words, umask=umask)
     assert hostile.run(root, ["heartbeat"], umask=umask).returncode == 0
-    made = [path for path in root.rglob("*") if path not in made_before]
+    made = [
+        path
+        for path in root.rglob("*")
+        if path not in made_before and "__pycache__" not in path.parts  # Python's own
+    ]
     names = {path.name for path in made}
     assert {"memory.db", "head.json", "beat.lock", "events.lock", "haios-events.jsonl",
             "haios-status.json", "haios-status-slim.json", "haios-events.0001.jsonl",

@@ -138,8 +138,12 @@ def command(root: Path, *words: str) -> list[str]:
 
 
 def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the environment of a process under test: the package is found, DB_PATH is not."""
-    base = {key: value for key, value in os.environ.items() if key != "DB_PATH"}
+    """Return the environment of a process under test: the package is found, DB_PATH is not.
+
+    Python keeps what it compiled, as it does where this is installed.
+    """
+    not_kept = {"DB_PATH", "PYTHONDONTWRITEBYTECODE"}
+    base = {key: value for key, value in os.environ.items() if key not in not_kept}
     return base | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
 
 

@@ -15,7 +15,7 @@ def validate(workspace: Workspace) -> Task:
 
     @said
     def check(files: list[str], json: bool) -> None:
-        from haios_dag import validate as validating  # noqa: PLC0415 - only where used
+        from haios_dag import validate as validating
 
         validating.show(workspace.root, files, json=json)
 
@@ -34,7 +34,7 @@ def doctor(workspace: Workspace) -> Task:
 
     @said
     def examine(fix: bool, json: bool) -> TaskFailed | TaskError | None:
-        from haios_dag import doctor  # noqa: PLC0415 - only where used
+        from haios_dag import doctor
 
         code = doctor.show(workspace, fix=fix, json=json)
         if code == 1:
@@ -56,7 +56,7 @@ def show_pulse(workspace: Workspace) -> Task:
     """`doit pulse`: whether it beats."""
 
     def look(notify: bool, json: bool) -> TaskError | None:
-        from haios_dag import alarm  # noqa: PLC0415 - only where used
+        from haios_dag import alarm
 
         try:
             code = alarm.show(workspace, json=json, notify=notify)
@@ -81,7 +81,7 @@ def vitals(workspace: Workspace) -> Task:
     """`doit vitals`: what the slim status says."""
 
     def look() -> TaskFailed | TaskError | None:
-        from haios_dag import vitals  # noqa: PLC0415 - only where used
+        from haios_dag import vitals
 
         try:
             fresh = vitals.show(workspace)
@@ -98,7 +98,7 @@ def watch(workspace: Workspace) -> Task:
 
     @said
     def beat() -> None:
-        from haios_dag import watch  # noqa: PLC0415 - only where used
+        from haios_dag import watch
 
         watch.run(workspace)
 

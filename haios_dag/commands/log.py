@@ -2,7 +2,6 @@
 
 from doit.exceptions import TaskError
 
-from haios_dag import events
 from haios_dag.commands.shared import JSON, STREAMED, Task, said
 from haios_dag.errors import EventError, RefusedError
 from haios_dag.text import printable
@@ -14,6 +13,8 @@ def show_events(workspace: Workspace) -> Task:
 
     @said
     def show(count: int, kind: str, json: bool) -> None:
+        from haios_dag import events
+
         events.show(workspace, count, kind or None, json=json)
 
     number = {
@@ -40,6 +41,8 @@ def show_events_since(workspace: Workspace) -> Task:
 
     @said
     def since(words: list[str], json: bool) -> None:
+        from haios_dag import events
+
         events.show_since(workspace, words, json=json)
 
     doc = "show the events since: doit events-since [--json] yesterday | 2h | 3d | DATE"
@@ -58,6 +61,8 @@ def show_events_stats(workspace: Workspace) -> Task:
 
     @said
     def stats(json: bool) -> None:
+        from haios_dag import events
+
         events.stats(workspace, json=json)
 
     doc = "count the events by type, day and outcome: doit events-stats [--json]"
@@ -69,7 +74,7 @@ def resonate(workspace: Workspace) -> Task:
 
     @said
     def tell(since: str, json: bool) -> None:
-        from haios_dag.resonance import report  # noqa: PLC0415 - only where used
+        from haios_dag.resonance import report
 
         report.show(workspace, since, json=json)
 
@@ -95,6 +100,8 @@ def add_event(workspace: Workspace) -> Task:
 
     @said
     def add(kind: str, data: str) -> TaskError | None:
+        from haios_dag import events
+
         try:
             events.add(workspace, kind or None, data or None)
         except RefusedError:
@@ -126,6 +133,8 @@ def clear_events(workspace: Workspace) -> Task:
 
     @said
     def clear() -> None:
+        from haios_dag import events
+
         events.clear_log(workspace)
 
     doc = "archive the event log and begin a new one"

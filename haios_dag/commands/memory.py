@@ -2,7 +2,6 @@
 
 from doit import doit_cmd
 
-from haios_dag import recall as recalling
 from haios_dag.commands.shared import JSON, STREAMED, Task, said
 from haios_dag.workspace import Workspace
 
@@ -12,6 +11,8 @@ def recall(workspace: Workspace) -> Task:
 
     @said
     def recall(words: list[str], count: int, json: bool) -> None:
+        from haios_dag import recall as recalling
+
         recalling.show(workspace, [*words, *_variables()], count, json=json)
 
     number = {
@@ -46,7 +47,7 @@ def undo_synthesis(workspace: Workspace) -> Task:
 
     @said
     def undo() -> None:
-        from haios_dag.synthesis import takeback  # noqa: PLC0415 - only where used
+        from haios_dag.synthesis import takeback
 
         takeback.undo(workspace)
 
@@ -59,7 +60,7 @@ def explain_synthesis(workspace: Workspace) -> Task:
 
     @said
     def show(words: list[str]) -> None:
-        from haios_dag.synthesis import explain  # noqa: PLC0415 - only where used
+        from haios_dag.synthesis import explain
 
         explain.explain(workspace, words)
 

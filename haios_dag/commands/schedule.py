@@ -65,7 +65,7 @@ def _write_schedule(workspace: Workspace, names: list[str], task: "Kind") -> Act
 
     @said
     def write() -> None:
-        from haios_dag.schedule import write as schedules  # noqa: PLC0415 - only where used
+        from haios_dag.schedule import write as schedules
 
         for name in names:
             try:
@@ -82,7 +82,7 @@ def _is_scheduled(workspace: Workspace, names: list[str], task: "Kind") -> Calla
     """Return an up-to-date check. It never raises: what it cannot tell, writing will."""
 
     def uptodate() -> bool:
-        from haios_dag.schedule import write as schedules  # noqa: PLC0415 - only where used
+        from haios_dag.schedule import write as schedules
 
         try:
             return all(schedules.current(workspace, name, task) for name in names)
@@ -150,7 +150,7 @@ def _command(name: str, action: Action, params: list[dict[str, Any]], doc: str) 
 
 
 def _managed(workspace: Workspace, words: list[str], *, watchdog: bool) -> "Managed":
-    from haios_dag.schedule.manage import Managed  # noqa: PLC0415 - only where used
+    from haios_dag.schedule.manage import Managed
 
     names = [word for word in words if not word.startswith("--")]
     if len(names) > 1:

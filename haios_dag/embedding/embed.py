@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from haios_dag.counts import Counts
 from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.progress import progress
 from haios_dag.workspace import Workspace
 
 if TYPE_CHECKING:
+    from haios_dag.memory.store import Store
     from haios_dag.memory.vectors import Waiting
 
 _BATCH = 2048
@@ -18,7 +19,7 @@ def idle(workspace: Workspace) -> str | None:
     """Return why there is nothing to embed, or None."""
     if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
-    with Store.open(workspace.memory, write=False) as store:
+    with open_memory(workspace, write=False) as store:
         if store.space() == space.DEFAULT.model and not store.has_unembedded():
             return "every concept and trace has a vector"
     return None
@@ -27,7 +28,7 @@ def idle(workspace: Workspace) -> str | None:
 def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa: ARG001 - a step's shape
     """Embed what waits, in batches that are each kept; count `vectors` made and `reused`."""
     counts.start("vectors", "reused")
-    with Store.open(workspace.memory, write=True) as store:
+    with open_memory(workspace, write=True) as store:
         with store.transaction():
             store.adopt()
             if store.space() != space.DEFAULT.model:
@@ -39,7 +40,7 @@ def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:  # noqa
                 advance(len(batch))
 
 
-def _embed_batch(store: Store, batch: "list[Waiting]") -> int:
+def _embed_batch(store: "Store", batch: "list[Waiting]") -> int:
     """Store a vector for each item; return how many texts the model was asked for."""
     model = space.DEFAULT.model
     blobs: dict[bytes, bytes] = {}

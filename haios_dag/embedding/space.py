@@ -61,7 +61,7 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
 
     Raise ModelError when the model is not installed or damaged, or answers with junk.
     """
-    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+    import numpy as np  # 70 ms
 
     model = _model()
     vectors = np.empty((len(texts), DEFAULT.dimensions), np.float32)
@@ -76,7 +76,7 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
 
 def _checked(dense: "NDArray[np.float32]", texts: int) -> "NDArray[np.float32]":
     """Return what the model answered; it would be stored and never be made again."""
-    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+    import numpy as np  # 70 ms
 
     # numpy would spread one row, or one column, over all of them.
     if dense.shape != (texts, _DENSE) or not np.isfinite(dense).all():
@@ -107,7 +107,7 @@ def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
 
 def _unit(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
     """Return the rows at length 1; a row of zeros, or with no finite length, becomes zeros."""
-    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+    import numpy as np  # 70 ms
 
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     usable = np.isfinite(lengths) & (lengths > 0)
@@ -120,7 +120,7 @@ def _hashed_words(texts: Sequence[str]) -> "NDArray[np.float32]":
 
     The hashing trick of Weinberger et al. (2009): the sign makes collisions cancel on average.
     """
-    import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+    import numpy as np  # 70 ms
 
     rows = np.zeros((len(texts), _HASHED), np.float32)
     for row, text in zip(rows, texts, strict=True):
@@ -148,7 +148,7 @@ def _model() -> Any:  # noqa: ANN401 - the library has no types
     for it; with its own folder named as the cache it finds the file, with downloads forbidden.
     """
     try:
-        import wordllama  # noqa: PLC0415 - 0.5 s, only where used
+        import wordllama  # 0.5 s
 
         folder = Path(wordllama.__file__).parent
         return wordllama.WordLlama.load(disable_download=True, cache_dir=folder)

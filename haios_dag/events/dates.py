@@ -108,7 +108,7 @@ def _latest(text: str, now: datetime) -> datetime:
 
 def _parse(text: str, default: datetime, *, day_first: bool = False) -> datetime:
     """Return what dateutil reads; raise what is in `_UNREADABLE` where it cannot."""
-    from dateutil.parser import UnknownTimezoneWarning, parse  # noqa: PLC0415 - 30 ms
+    from dateutil.parser import UnknownTimezoneWarning, parse  # 30 ms
 
     with warnings.catch_warnings():
         # dateutil would drop a zone it does not know, and the time would pass for a local one

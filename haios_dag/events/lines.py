@@ -168,7 +168,7 @@ class Parser:
 
     def parse_all(self, block: bytes, number: int = 0) -> Iterator[Entry]:
         """Return what stands in the lines of a block; `number` is that of its first, or 0."""
-        from haios_dag.events import plain  # noqa: PLC0415 - 25 ms, only for many lines
+        from haios_dag.events import plain  # 25 ms, only for many lines
 
         *whole, last = block.split(b"\n")
         numbers = itertools.count(number) if number else itertools.repeat(0)

@@ -44,7 +44,7 @@ class Times:
         self._kept: dict[str, Any] = {}
         self._met: set[str] = set()
         self._new = False
-        import orjson  # noqa: PLC0415 - 25 ms, and the lines will need it too
+        import orjson  # 25 ms, and the lines will need it too
 
         with contextlib.suppress(OSError, ValueError):
             kept = orjson.loads(files.read(path))

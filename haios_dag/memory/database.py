@@ -308,7 +308,7 @@ def _load_vec0(connection: sqlite3.Connection) -> None:
     if not needed or not hasattr(connection, "enable_load_extension"):
         return
     try:
-        import sqlite_vec  # noqa: PLC0415 - an extra
+        import sqlite_vec  # an extra
     except ImportError:
         return
     connection.enable_load_extension(True)

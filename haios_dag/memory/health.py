@@ -240,7 +240,7 @@ class Health(Store):
         folder = cache_folder(self.path)
         if not (folder / "head.json").exists():
             return None
-        from haios_dag.memory import cache  # noqa: PLC0415 - numpy, only where used
+        from haios_dag.memory import cache  # numpy
 
         cached = cache.Cache(folder, model, dimensions)
         if not len(cached.ids):

@@ -174,7 +174,7 @@ class Vectors(Database):
 
         Raise MemoryUnavailableError when one is missing or has another length.
         """
-        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+        import numpy as np  # 70 ms
 
         found = np.empty((len(ids), dimensions), np.float32)
         with meaning(self.path):
@@ -196,7 +196,7 @@ class Vectors(Database):
         an item may come twice, with a vector that it had before. `vectors` says what is true. Raise
         MemoryUnavailableError when a vector has another length.
         """
-        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+        import numpy as np  # 70 ms
 
         last = 0
         if kind == "concept":
@@ -230,7 +230,7 @@ class Vectors(Database):
 
     def remove_cache(self) -> None:
         """Delete the cache, before ids that it knows are given again."""
-        from haios_dag.memory import cache  # noqa: PLC0415 - numpy, only where used
+        from haios_dag.memory import cache  # numpy
 
         self._cache = None
         try:
@@ -242,7 +242,7 @@ class Vectors(Database):
 
     def _cached(self, model: str, dimensions: int) -> "Cache":
         """Return the cache, empty where it disagrees with the database."""
-        from haios_dag.memory import cache  # noqa: PLC0415 - numpy, only where used
+        from haios_dag.memory import cache  # numpy
 
         if self._cache is None:
             found = cache.Cache(cache_folder(self.path), model, dimensions)

@@ -32,7 +32,7 @@ def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str
     if not missed and isinstance(found, dict) and found.get("newest") == newest:
         known = _findings(found.get("findings"))
     else:
-        from haios_dag.resonance import reading, rules  # noqa: PLC0415 - only where used
+        from haios_dag.resonance import reading, rules
 
         known = [
             {key: value for key, value in rules.as_json(one).items() if key != "evidence"}

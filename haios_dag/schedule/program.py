@@ -56,7 +56,7 @@ def user() -> str:
     """Return the name of this user; raise UnansweredError where there is none."""
     number = uid()
     if sys.platform != "win32":
-        import pwd  # noqa: PLC0415 - Windows has none
+        import pwd  # Windows has none
 
         with contextlib.suppress(KeyError):
             return pwd.getpwuid(number).pw_name

@@ -14,6 +14,6 @@ def write(
     workspace: "Workspace", *, memory: Mapping[str, Any] | None, pulse: Mapping[str, Any]
 ) -> list[str]:
     """Write the full and the slim status, and return warnings; see `publish.write`."""
-    from haios_dag.status import publish  # noqa: PLC0415 - a reader of a status needs none of it
+    from haios_dag.status import publish  # a reader of a status needs none of it
 
     return publish.write(workspace, memory=memory, pulse=pulse)

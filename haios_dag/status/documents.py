@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from haios_dag import front_matter, head, ingest
 from haios_dag.errors import DocumentError, MemoryUnavailableError
+from haios_dag.memory import open_memory
 from haios_dag.memory.documents import FileState
-from haios_dag.memory.store import Store
 from haios_dag.workspace import Workspace
 
 # What HAIOS calls finished in one place or another (contract section 5), and its plain synonyms.
@@ -118,7 +118,7 @@ def _ledger(workspace: Workspace) -> list[_Known] | None:
     if not workspace.has_memory():
         return None
     try:
-        with Store.open(workspace.memory, write=False) as store:
+        with open_memory(workspace, write=False) as store:
             return store.heads()
     except MemoryUnavailableError:  # of which the step has told already
         return None

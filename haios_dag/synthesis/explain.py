@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from haios_dag.embedding import space
 from haios_dag.errors import HaiosError
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
 
 if TYPE_CHECKING:
     from haios_dag.memory.origins import Product, Revision
+    from haios_dag.memory.store import Store
     from haios_dag.memory.vectors import Kind
 
 _BLOCK = 1024  # rows of the comparison of all sources with each other
@@ -33,7 +34,7 @@ def explain(workspace: Workspace, words: Sequence[str]) -> None:
     digits = words[0] if len(words) == 1 else ""
     if not (digits.isascii() and digits.isdecimal() and int(digits[:20]) <= _HIGHEST):
         raise HaiosError("name one id of a concept or insight: doit synthesis-explain 12")
-    with Store.open(workspace.memory, write=False) as store, store.snapshot():
+    with open_memory(workspace, write=False) as store, store.snapshot():
         store.check_prepared()
         lines = list(_Explanation(store).lines(int(digits)))
     say(printable(line) for line in lines)
@@ -42,7 +43,7 @@ def explain(workspace: Workspace, words: Sequence[str]) -> None:
 class _Explanation:
     """What memory knows of one id, as lines for a reader."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: "Store") -> None:
         self.store = store
 
     def lines(self, item: int) -> Iterator[str]:
@@ -129,9 +130,9 @@ class _Explanation:
 
     def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, tuple[int, float]]:
         """Return, for each source that repeats earlier ones, the first of them and the cosine."""
-        import numpy as np  # noqa: PLC0415 - 70 ms, only where used
+        import numpy as np  # 70 ms
 
-        from haios_dag.synthesis import facts  # noqa: PLC0415 - patterns, only where used
+        from haios_dag.synthesis import facts  # patterns
 
         model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
         known = self.store.embedded(kind, sorted(ids), model)

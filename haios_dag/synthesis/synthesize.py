@@ -2,7 +2,7 @@
 
 from haios_dag.counts import Counts
 from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
 
@@ -11,15 +11,15 @@ def idle(workspace: Workspace) -> str | None:
     """Return why there is nothing to synthesize, or None."""
     if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
-    with Store.open(workspace.memory, write=False) as store:
+    with open_memory(workspace, write=False) as store:
         return None if store.has_unconsidered() else "no new concepts or traces"
 
 
 def run(workspace: Workspace, beat: str | None, counts: Counts) -> None:
     """Consider every new concept and trace once."""
-    from haios_dag.synthesis.insights import Synthesis  # noqa: PLC0415 - numpy, only where used
+    from haios_dag.synthesis.insights import Synthesis  # numpy
 
-    with Store.open(workspace.memory, write=True) as store:
+    with open_memory(workspace, write=True) as store:
         counts.warn(store.refresh_cache(space.DEFAULT.model, space.DEFAULT.dimensions))
         synthesis = Synthesis(store, beat, counts, workspace.config.synthesis.max_members)
         synthesis.consider("concept")
@@ -31,9 +31,9 @@ def plan(workspace: Workspace) -> None:
     if reason := idle(workspace):
         say([f"   nothing to do: {printable(reason)}"])
         return
-    from haios_dag.synthesis.plan import Plan  # noqa: PLC0415 - numpy, only where used
+    from haios_dag.synthesis.plan import Plan  # numpy
 
-    with Store.open(workspace.memory, write=False) as store, store.snapshot():
+    with open_memory(workspace, write=False) as store, store.snapshot():
         planned = Plan(store, workspace.config.synthesis.max_members)
         planned.consider("concept")
         planned.consider("trace")

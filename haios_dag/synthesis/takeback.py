@@ -2,7 +2,7 @@
 
 from haios_dag import files
 from haios_dag.errors import HaiosError, LockedError, UndoError
-from haios_dag.memory.store import Store
+from haios_dag.memory import open_memory
 from haios_dag.text import printable, say
 from haios_dag.workspace import Workspace
 
@@ -22,7 +22,7 @@ def undo(workspace: Workspace) -> None:
         raise UndoError("a beat is running; nothing was taken back, try again after it") from None
     except OSError as error:
         raise HaiosError(f"{lock} cannot be opened: {error.strerror}") from error
-    with held, Store.open(workspace.memory, write=True) as store:
+    with held, open_memory(workspace, write=True) as store:
         done = store.undo()
     of = f"beat {done.beat}" if done.beat else "the steps run by hand"
     say(

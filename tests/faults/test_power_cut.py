@@ -117,7 +117,7 @@ class Disk:
 
         Return the answers that were given before the cut; the exit code, if it ended, is the last.
         """
-        import fcntl  # noqa: PLC0415 - only POSIX has it
+        import fcntl  # only POSIX has it
 
         told = self._image.with_name("told")  # not on this disk
         descriptor = os.open(self.folder, os.O_RDONLY)

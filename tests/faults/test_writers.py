@@ -18,7 +18,7 @@ def test_writers(
     beaten: Path, tmp_path: Path, fault: Fault, beat: Callable[[Path], tuple[int, str]]
 ) -> None:
     """Every line is there once, whole, and in its writer's order over all archives."""
-    import shutil  # noqa: PLC0415
+    import shutil
 
     root = Path(shutil.copytree(beaten, tmp_path / "space"))
     (root / "haios.toml").write_text("[events]\nrotate_at = 0.05\n", encoding="ascii")

@@ -182,7 +182,7 @@ def test_traces_mirrored_without_the_extension(tmp_path: Path) -> None:
 
 def _has_sqlite_vec() -> bool:
     try:
-        import sqlite_vec  # noqa: F401, PLC0415 - an extra
+        import sqlite_vec  # noqa: F401 - an extra
     except ImportError:
         return False
     return True

@@ -298,7 +298,7 @@ def test_a_beat_that_fails_is_not_installed(root: Path) -> None:
 
 def test_a_beat_under_way_is_not_proof(root: Path) -> None:
     """Where cron's own guard passes over the trial, that is said, not taken for a beat."""
-    import fcntl  # noqa: PLC0415 - not on Windows
+    import fcntl  # not on Windows
 
     with (root / ".haios" / "cron.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
