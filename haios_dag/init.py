@@ -162,7 +162,7 @@ def _read(path: Path) -> bytes | None:
             raise HaiosError(f"{path} is a symbolic link and was left alone; move it away")
         if not stat.S_ISREG(mode):
             raise HaiosError(f"{path} is not a file; move it away")
-        return path.read_bytes()
+        return files.read(path)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,5 +1,6 @@
 """A workspace is the folder that holds `dodo.py`; here is every path of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 OUTPUT_AT = 1_000_000
 OUTPUTS = {"heartbeat": ".haios/beat.log", "watchdog": ".haios/watchdog.log"}
 _LEVELS = 2000  # the real configuration has 183
+_SESSION_BYTES = 4096  # of that file, which has comment lines before its number
+_NUMBER = re.compile(r"\s*[0-9]{1,6}\s*")
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,16 @@ class Workspace:
     def events_times(self) -> Path:
         """What is known of the times in the event log (see `events.times`)."""
         return self.root / ".haios" / "events-times.json"
+
+    @cached_property
+    def session(self) -> int | None:
+        """The session in `.claude/session`: its first line that is a number; None without."""
+        try:
+            with files.open_plain(self.root / ".claude" / "session") as file:
+                lines = file.read(_SESSION_BYTES).decode("utf-8-sig", "replace").splitlines()
+        except OSError:
+            return None
+        return next((int(line) for line in lines if _NUMBER.fullmatch(line)), None)
 
     @cached_property
     def memory(self) -> Path:

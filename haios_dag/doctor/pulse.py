@@ -68,7 +68,7 @@ def lock(workspace: Workspace) -> Iterator[Finding]:
     """
     path = workspace.beat_lock
     try:
-        content = path.read_bytes().strip(b"\0 \n")
+        content = files.read(path).strip(b"\0 \n")
     except FileNotFoundError:
         content = b""
     if not content:
@@ -104,7 +104,7 @@ def status(workspace: Workspace) -> Iterator[Finding]:
     """Say whether both status files are what their schemas say, and fresh."""
     for path, name in ((workspace.status, "status"), (workspace.status_slim, "status-slim")):
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(files.read(path))
         except FileNotFoundError:
             yield found("no-status", path)
             continue

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from xml.parsers.expat import ExpatError
 
+from haios_dag import files
 from haios_dag.doctor.finding import Finding, found, ok
 from haios_dag.schedule import cron, systemctl, systemd
 from haios_dag.schedule.manage import Managed
@@ -80,7 +81,7 @@ def _cron(graphs: set[str]) -> Seen:
     for place in _CRON:
         for path in sorted(place.iterdir()) if place.is_dir() else [place]:
             if path.is_file():
-                tables[str(path)] = path.read_text(encoding="utf-8", errors="replace")
+                tables[str(path)] = files.read(path).decode("utf-8", "replace")
     for name, table in tables.items():
         lines = (line for line in table.splitlines() if not line.lstrip().startswith("#"))
         if any(_begins(line.replace("\\%", "%"), graphs) for line in lines):
@@ -94,7 +95,7 @@ def _systemd(graphs: set[str]) -> Seen:
     off = None
     for scope, folder in _UNITS:
         for unit in sorted(Path(folder).expanduser().glob("*.service")):
-            text = unit.read_text(encoding="utf-8", errors="replace")
+            text = files.read(unit).decode("utf-8", "replace")
             if not _begins(text.replace("%%", "%"), graphs):
                 continue
             timer = f"{unit.stem}.timer"
@@ -110,7 +111,7 @@ def _launchd(graphs: set[str]) -> Seen:
     off = None
     for path in sorted(Path("~/Library/LaunchAgents").expanduser().glob("*.plist")):
         try:
-            job = plistlib.loads(path.read_bytes())
+            job = plistlib.loads(files.read(path))
             label, words = str(job["Label"]), list(map(str, job["ProgramArguments"]))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ExpatError,
                 plistlib.InvalidFileException):  # fmt: skip

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from haios_dag import files
 from haios_dag.events import Entry
 from haios_dag.resonance.story import Event
 from haios_dag.workspace import Workspace
@@ -23,7 +22,6 @@ BURST = 10
 _SLACK = 2  # seconds that lines may stand out of order without being taken for another time
 IN_BURSTS, OF_FIXTURES = "in bursts", "of made-up items or sessions"
 _NO_TIME = "without a readable time"
-_BYTES = 4096  # of `.claude/session`
 
 Dated = tuple[datetime, Mapping[str, Any]]
 
@@ -72,7 +70,7 @@ def fixtures(workspace: Workspace, *, known: bool) -> Callable[[Event], bool]:
     patterns = workspace.config.resonance.fixtures
     made_up = re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").fullmatch
     items = _items(workspace) if known else set()
-    session = _session(workspace)
+    session = workspace.session
 
     def is_fixture(event: Event) -> bool:
         item = event.item
@@ -96,13 +94,3 @@ def _items(workspace: Workspace) -> set[str]:
     except OSError:  # without the folders nothing can be told by them
         return set()
     return found
-
-
-def _session(workspace: Workspace) -> int | None:
-    """Return the number of the current session, the first line of its file that is one."""
-    try:
-        with files.open_plain(workspace.root / ".claude" / "session") as file:
-            lines = map(str.strip, file.read(_BYTES).decode("utf-8", "replace").splitlines())
-            return next((int(line) for line in lines if re.fullmatch(r"[0-9]{1,9}", line)), None)
-    except OSError:
-        return None

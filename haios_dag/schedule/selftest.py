@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from haios_dag import events
+from haios_dag import events, files
 from haios_dag.errors import ScheduleError
 from haios_dag.schedule.client import Trial
 from haios_dag.schedule.job import Job
@@ -27,7 +27,7 @@ def check(workspace: Workspace, job: Job, trial: Trial) -> str:
     earlier = _last_beat(workspace)
     code, printed = _run(job, trial)
     if output.is_file() and output.stat().st_size > before:
-        with output.open("rb") as file:
+        with files.open_plain(output) as file:
             file.seek(before)
             printed += file.read()
     said = printed.decode("utf-8", "replace").strip()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from haios_dag import front_matter, head, ingest
+from haios_dag import files, front_matter, head, ingest
 from haios_dag.errors import DocumentError, MemoryUnavailableError
 from haios_dag.memory import open_memory
 from haios_dag.memory.documents import FileState
@@ -133,7 +133,7 @@ def _read(workspace: Workspace, ledger: Iterable[_Known], warnings: list[str]) -
             yield path, state, before[1]
         elif path.endswith(".md"):
             try:
-                with Path(file).open("rb") as stream:
+                with files.open_plain(Path(file), follow=False) as stream:
                     data = stream.read(_BYTES)
             except OSError as error:
                 warnings.append(f"{path} cannot be read: {error.strerror}")

@@ -83,15 +83,10 @@ class Facts:
         return work.summary(self.items, self.blocked, before if isinstance(before, list) else [])
 
     @cached_property
-    def session(self) -> int | None:
-        """The session in `.claude/session`."""
-        return sessions.current(self.workspace)
-
-    @cached_property
     def session_delta(self) -> dict[str, Any] | None:
         """What changed between the two latest sessions."""
         current = work.current(self.milestones)
-        return sessions.delta(self.documents, self.items, self.session, current)
+        return sessions.delta(self.documents, self.items, self.workspace.session, current)
 
     @cached_property
     def state(self) -> dict[str, Any]:
@@ -117,7 +112,7 @@ class Facts:
 
     def is_haios(self, *found: Found) -> bool:
         """Tell whether HAIOS's readers may be here: its documents, its session, or its keys."""
-        if self.live or self.items or self.session is not None:
+        if self.live or self.items or self.workspace.session is not None:
             return True
         files = (*found, self.before, self.beside)
         return any(_says(keys.get(name)) for keys in files for name in _HAIOS)

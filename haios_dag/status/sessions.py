@@ -5,21 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from haios_dag.status.documents import Document
-from haios_dag.workspace import Workspace
 
 _CHECKPOINTS = "docs/checkpoints"
 _NUMBER = re.compile(r"(?:SESSION-S?|^S|^checkpoint-)([0-9]{1,6})(?![0-9])")
-_HEAD = 4096  # bytes of `.claude/session`, which has comment lines before its number
-
-
-def current(workspace: Workspace) -> int | None:
-    """Return the session in `.claude/session`: its first line that is a number; None without."""
-    try:
-        with (workspace.root / ".claude" / "session").open("rb") as file:
-            lines = file.read(_HEAD).decode("utf-8-sig", "replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line) for line in map(str.strip, lines) if _is_number(line)), None)
 
 
 def delta(
@@ -66,7 +54,3 @@ def delta(
 
 def _ids(checkpoints: Sequence[Document]) -> set[str]:
     return {name for one in checkpoints for name in one.texts("backlog_ids")}
-
-
-def _is_number(line: str) -> bool:
-    return line.isascii() and line.isdigit() and len(line) <= 6  # noqa: PLR2004
