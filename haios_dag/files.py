@@ -23,6 +23,9 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # to open a pipe would wait for its other end
 PRIVATE = 0o600
 
+_AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2  # fcntl.h, stdio.h
+_CANNOT = {errno.ENOENT, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
 
 def ensure_folder(folder: Path) -> None:
     """Make a private folder and its parents, durably, when missing; OSError where that fails."""
@@ -88,13 +91,36 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | None = None) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """Replace a file with `data`, durably: readers see the old or the new content, never a mix.
 
-    The mode of an existing file is kept. `just_before` runs when the new content is on the disk,
-    right before it takes the place of the old; what it raises leaves the old. Raise OSError,
-    with the old content in place.
+    The mode of an existing file is kept. Raise OSError, with the old content in place.
     """
+    with _prepared(path, data) as new:
+        new.replace(path)
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def swapped(path: Path, data: bytes, *, just_before: Callable[[], None]) -> Iterator[Path | None]:
+    """Replace a file as `write_atomic` does; while the body runs, the old one has another name.
+
+    That is what stood there at the very instant, whoever put it there, and who has it open still
+    writes into it. Its name is None where there was no file, or this system cannot exchange two.
+    `just_before` runs when the new content is on the disk; what it raises leaves the old.
+    """
+    with _prepared(path, data) as new:
+        just_before()
+        is_exchanged = _exchange(new, path)
+        if not is_exchanged:
+            new.replace(path)
+        sync_folder(path.parent)
+        yield new if is_exchanged else None
+
+
+@contextlib.contextmanager
+def _prepared(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a temporary file beside `path`, with its mode; remove it unless it was renamed."""
     ensure_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -106,31 +132,33 @@ def write_atomic(path: Path, data: bytes, *, just_before: Callable[[], None] | N
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if just_before:
-            just_before()
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-@contextlib.contextmanager
-def second_name(path: Path) -> Iterator[Path | None]:
-    """Give a file another name while the body runs, or None where that cannot be.
-
-    Who has the file open still writes there when something else has taken its place.
-    """
-    other = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        os.link(path, other, follow_symlinks=False)
-    except (OSError, NotImplementedError):  # there is no file, or no such thing as a second name
-        yield None
-        return
-    try:
-        yield other
+        yield temporary
     finally:
-        other.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two files exchange their names in one step; return False where that cannot be.
+
+    By renameat2(2) on Linux and renamex_np(2) on macOS, which Python does not offer. Raise OSError.
+    """
+    import ctypes
+
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            failed = libc.renamex_np(*names, _RENAME_SWAP)
+        else:
+            failed = libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    except (AttributeError, OSError, TypeError):  # a system without: Windows, an older libc
+        return False
+    number = ctypes.get_errno() if failed else 0
+    if number in _CANNOT:
+        return False
+    if failed:
+        raise OSError(number, os.strerror(number), str(other))
+    return True
 
 
 def leftovers(path: Path) -> list[Path]:

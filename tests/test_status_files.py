@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -272,34 +273,39 @@ def test_writers_at_once_leave_whole_files(workspace: Workspace) -> None:
 
 
 HOOK = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
-path, key, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+path, how, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 lost = 0
 for number in range(1, times + 1):
-    while True:  # as HAIOS's hooks do: read, change one key, empty the file, write it
+    while True:
         try:
             keys = json.loads(path.read_text(encoding="utf-8"))
             break
         except ValueError:
             time.sleep(0.001)
-    lost += keys.get(key, 0) != number - 1
-    keys[key] = number
-    with path.open("w", encoding="utf-8") as file:
+    lost += f"key_{number - 1}" not in keys and number > 1
+    keys[f"key_{number}"] = number
+    into = path.with_name("hook") if how == "renamed" else path
+    with into.open("w", encoding="utf-8") as file:
         json.dump(keys, file)
+    if how == "renamed":
+        os.replace(into, path)
     time.sleep(0.01 + 0.001 * (number % 7))
 print(lost)
 """
 
 
 @pytest.mark.slow
-def test_no_value_of_another_writer_is_lost(workspace: Workspace) -> None:
-    """A hook writes 1,000 times while statuses are written without a pause: each value stays.
+@pytest.mark.parametrize("how", ["in place", "renamed"])
+def test_no_value_of_another_writer_is_lost(workspace: Workspace, how: str) -> None:
+    """A hook adds 1,000 keys while statuses are written without a pause: each key stays.
 
-    It writes as HAIOS's hooks do, in place, and finds its last value at every reading.
+    It reads the file, adds one, and empties and writes it, as HAIOS's hooks do, or replaces it by
+    another; and it finds its last key at every reading.
     """
     write(workspace)
-    with start(HOOK, workspace.status_slim, "context_pct", 1000) as hook:
+    with start(HOOK, workspace.status_slim, how, 1000) as hook:
         statuses = 0
         while hook.poll() is None:
             with contextlib.suppress(StatusError):  # changed at each attempt: then nothing is lost
@@ -310,8 +316,49 @@ def test_no_value_of_another_writer_is_lost(workspace: Workspace) -> None:
     assert printed == "0\n"
     assert statuses
     write(workspace)
-    assert list(both(workspace))[1]["context_pct"] == 1000
+    slim = list(both(workspace))[1]
+    assert [number for number in range(1, 1001) if slim.get(f"key_{number}") != number] == []
     assert not list(workspace.status.parent.glob("*.bad-*"))
+    assert not list(workspace.status.parent.glob("*.tmp"))
+
+
+def amid(monkeypatch: pytest.MonkeyPatch, path: Path, interfere: Callable[[Path], object]) -> None:
+    """Let somebody do something to a file between the last look at it and its replacement, once."""
+    swapped = files.swapped
+    once = iter([interfere])
+
+    def in_between(of: Path, data: bytes, *, just_before: Callable[[], None]) -> Any:  # noqa: ANN401
+        def look() -> None:
+            just_before()
+            if of == path:
+                for one in once:
+                    one(path)
+
+        return swapped(of, data, just_before=look)
+
+    monkeypatch.setattr(files, "swapped", in_between)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot exchange two files")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_put_there_at_the_last_moment_is_merged(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """Who replaces or makes the whole file right before it is replaced does not lose it either."""
+    write(workspace)
+    if not there:
+        workspace.status_slim.unlink()
+
+    def replace(path: Path) -> None:
+        other = path.with_name("other")
+        other.write_bytes(b'{"context_pct": 7, "tool_count": 3}')
+        other.replace(path)
+
+    amid(monkeypatch, workspace.status_slim, replace)
+    assert write(workspace) == []
+    slim = list(both(workspace))[1]
+    assert (slim["context_pct"], slim["tool_count"]) == (7, 3)
+    assert slim["memory"]["present"]
     assert not list(workspace.status.parent.glob("*.tmp"))
 
 
@@ -320,20 +367,13 @@ def test_what_is_written_into_the_old_file_is_kept(
 ) -> None:
     """A writer that opened the file right before it was replaced does not lose what it writes."""
     write(workspace)
-    replace = files.write_atomic
     opened: list[IO[bytes]] = []
 
-    def amid(path: Path, data: bytes, *, just_before: Callable[[], None]) -> None:
-        def look() -> None:
-            just_before()
-            if path == workspace.status_slim and not opened:
-                opened.append(path.open("wb", buffering=0))
-                later = threading.Timer(0.05, opened[0].write, [b'{"context_pct": 7}'])
-                later.start()
+    def write_late(path: Path) -> None:
+        opened.append(path.open("wb", buffering=0))
+        threading.Timer(0.05, opened[0].write, [b'{"context_pct": 7}']).start()
 
-        replace(path, data, just_before=look)
-
-    monkeypatch.setattr(files, "write_atomic", amid)
+    amid(monkeypatch, workspace.status_slim, write_late)
     monkeypatch.setattr(previous, "_PAUSE", 0.5)  # far longer than the other writer takes
     assert write(workspace) == []
     opened[0].close()

@@ -83,17 +83,15 @@ def _publish(
 
 
 def _replace(path: Path, data: bytes, before: previous.Previous) -> dict[str, Any] | None:
-    """Replace the file, unless it has changed since; return what was written into the old one.
+    """Replace the file, unless it has changed since; return what else it held, or None.
 
-    Between the look and the replacement another program can still open the old file. What it
-    writes there is to be merged again, into the new one. Raise _ChangedError or OSError.
+    Between the look and the replacement another program can still replace the file, or open it and
+    write into it afterwards. That is to be merged again, into the new one. Raise _ChangedError or
+    OSError.
     """
-    with files.second_name(path) as displaced:
-        unchanged = functools.partial(_check_unchanged, path, before.data)
-        files.write_atomic(path, data, just_before=unchanged)
-        if displaced is None or before.data is None:
-            return None
-        return previous.written_late(displaced, before.data)
+    unchanged = functools.partial(_check_unchanged, path, before.data)
+    with files.swapped(path, data, just_before=unchanged) as displaced:
+        return previous.written_late(displaced, before.data) if displaced else None
 
 
 def _check_unchanged(path: Path, data: bytes | None) -> None:
