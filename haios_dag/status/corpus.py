@@ -1,6 +1,8 @@
 """What the documents are, taken together: kinds, ages, what is stale, what came of what."""
 
 import datetime as dt
+import heapq
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,11 +31,10 @@ def live(documents: Iterable[Document]) -> list[Document]:
 def summary(documents: Sequence[Document]) -> dict[str, Any]:
     """Return `documents`: how many, where, of what kind, whose heads are unusable, the newest."""
     unusable = [one.path for one in documents if one.problem]
-    folders = counted("/".join(one.folder.split("/")[:2]) or "." for one in documents)
-    kept = dict([*folders.items()][:_FOLDERS_SHOWN])
-    if rest := sum(folders.values()) - sum(kept.values()):
+    kept = dict([*_folders(documents).items()][:_FOLDERS_SHOWN])
+    if rest := len(documents) - sum(kept.values()):
         kept["(others)"] = rest
-    newest = sorted(documents, key=lambda one: (-one.changed, one.path))[:_SHOWN]
+    newest = heapq.nsmallest(_SHOWN, documents, key=lambda one: (-one.changed, one.path))
     return {
         "total": len(documents),
         "with_front_matter": sum(1 for one in documents if one.fields),
@@ -43,6 +44,14 @@ def summary(documents: Sequence[Document]) -> dict[str, Any]:
         "by_kind": counted(one.template for one in documents if one.fields.get("template")),
         "recent": [{"path": one.path, "changed": _utc(one.changed)} for one in newest],
     }
+
+
+def _folders(documents: Iterable[Document]) -> dict[str, int]:
+    """Return how many documents are below each folder of two levels, the fullest first."""
+    found: Counter[str] = Counter()
+    for folder, count in Counter(one.folder for one in documents).items():
+        found["/".join(folder.split("/")[:2]) or "."] += count
+    return counted(found)
 
 
 def _utc(nanoseconds: int) -> str:

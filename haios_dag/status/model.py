@@ -89,6 +89,11 @@ class Facts:
         return sessions.delta(self.documents, self.items, self.workspace.session, current)
 
     @cached_property
+    def corpus(self) -> dict[str, Any]:
+        """What the documents are, taken together."""
+        return corpus.summary(self.documents)
+
+    @cached_property
     def state(self) -> dict[str, Any]:
         """The full status's `workspace`."""
         detail = self.workspace.config.status.detail
@@ -155,7 +160,7 @@ def _slim(facts: Facts, found: Found) -> dict[str, Any]:
         **facts.attention[0],
         **(_haios(facts, found) if facts.is_haios(found) else {}),
         "counts": _counts(facts, found),
-        "documents": corpus.summary(facts.documents),
+        "documents": facts.corpus,
         "memory": _memory(facts),
         "pulse": dict(facts.pulse),
         "infrastructure": _object(found.get("infrastructure")) | dict(facts.infrastructure),

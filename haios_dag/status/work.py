@@ -44,7 +44,7 @@ def blocked(
     finished = {
         name
         for one in documents
-        if one.is_finished
+        if one.fields and one.is_finished
         for name in (one.text("id"), one.text("backlog_id"))
         if name and name not in found
     } | {name for name, one in found.items() if one.is_finished}
@@ -97,8 +97,8 @@ def _rank(one: Document) -> int:
     return order.index(priority) if priority in order else len(order)
 
 
-def counted(names: Iterable[str]) -> dict[str, int]:
-    """Return how often each name comes, the most frequent first, then by name."""
+def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
+    """Return how often each name comes, or was counted, the most frequent first, then by name."""
     return dict(sorted(Counter(names).items(), key=lambda one: (-one[1], one[0])))
 
 
