@@ -47,7 +47,8 @@ HAIOS = {
     "pm",
     "system",
 }
-FULL = {"milestones", "workspace", "last_session"}
+FULL = {"milestones", "workspace", "last_session", "last_updated", "lifecycle", "hooks",
+        "valid_templates"}  # fmt: skip
 FILES = {"status": "haios-status.json", "status-slim": "haios-status-slim.json"}
 WRITER = f"""
 import json, sys

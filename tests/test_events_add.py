@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -131,3 +132,29 @@ def test_only_one_type_is_shown(root: Path) -> None:
     assert "number=2" in shown
     assert shown.count("  note  ") == 2
     assert "no events of type nothing" in doit(root, "events", "--type=nothing").stdout
+
+
+def test_the_recipes_of_haios_read_what_we_write(tmp_path: Path) -> None:
+    """The four recipes over this log, as the contract has them (4.3, case 13), find everything.
+
+    They know no bad line: one without `ts` or `type`, blank or torn, ends them in a traceback.
+    """
+    root = workspaces.make(tmp_path / "space")
+    assert workspaces.doit(root, "heartbeat").returncode == 0
+    move = json.dumps({"backlog_id": "E2-001", "from_phase": None, "to_phase": "PLAN",
+                       "session": 0, "source": "PostToolUse"})  # fmt: skip
+    assert workspaces.doit(
+        root, "events-add", "--type=cycle_transition", f"--data={move}"
+    ).returncode == 0  # fmt: skip
+    assert workspaces.doit(root, "heartbeat").returncode == 0
+    lines = (root / ".claude" / "haios-events.jsonl").read_text("utf-8-sig").split("\n")
+    assert lines.pop() == ""
+    read = [json.loads(line) for line in lines[-20:]]  # events
+    day = read[0]["ts"][:10]
+    assert [one for one in read if one["ts"] >= day] == read  # events-since: texts are compared
+    assert not [one for one in read if one["ts"] >= "2999-01-01"]
+    assert Counter(one["type"] for one in read) == {"heartbeat": 2, "cycle_transition": 1}  # stats
+    moved = [one for one in read if one["type"] == "cycle_transition"]  # cycle-events
+    assert [(one["backlog_id"], one["from_phase"], one["to_phase"]) for one in moved] == [
+        ("E2-001", None, "PLAN")
+    ]

@@ -279,6 +279,7 @@ def test_planted_links_give_way_to_files(copy: Path, precious: Path) -> None:
         (".claude/haios-status.json", 1),
         (".claude/haios/config/haios.yaml", 1),
         (".claude/session", 0),
+        (".claude/settings.json", 0),
         (".mcp.json", 0),
         ("docs/pipe.md", 0),
         ("haios.toml", 1),

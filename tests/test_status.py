@@ -185,6 +185,26 @@ def test_a_list_that_cannot_be_known_is_null(workspace: Workspace, content: byte
         assert keys["infrastructure"]["commands"] == []
 
 
+def test_hooks_and_templates(workspace: Workspace) -> None:
+    """The full status of HAIOS names the templates and counts hooks, whose commands stay secret."""
+    claude = workspace.root / ".claude"
+    put(claude / "session", b"7")
+    put(claude / "templates" / "report.md", b"---\ntemplate: {{X}}\n---\n")
+    hooks = {"Stop": [{"hooks": [{"command": "a --token=1"}, {"command": "b"}]}, {"hooks": 3}, 4],
+             "PreToolUse": [], "Odd": "text"}  # fmt: skip
+    put(claude / "settings.json", json.dumps({"hooks": hooks}).encode())
+    assert write(workspace) == []
+    full, slim = both(workspace)
+    assert full["hooks"] == {"Odd": 0, "PreToolUse": 0, "Stop": 2}
+    assert full["valid_templates"] == ["report"]
+    assert slim["infrastructure"].keys() == {"commands", "skills", "agents", "mcps"}
+    assert not slim.keys() & {"hooks", "valid_templates"}
+    (claude / "settings.json").write_bytes(b"{")
+    (warning,) = write(workspace)
+    assert "settings.json" in warning
+    assert next(both(workspace))["hooks"] is None
+
+
 def test_importing_is_light() -> None:
     """Importing the status loads neither YAML nor JSON Schema."""
     heavy = "{'yaml', 'jsonschema', 'jsonschema_rs'}"

@@ -124,7 +124,7 @@ def lists(found: Sequence[Document], now: dt.datetime) -> dict[str, Any]:
             if one.is_open
         ],
         "stale_items": [_stale(one, days) for one, days in _old(found, now)],
-        "alignment": _alignment(found),
+        "alignment": alignment(found),
         "spawn_map": _spawn_map(found),
     }
 
@@ -153,7 +153,7 @@ def _unfinished(found: Iterable[Document]) -> list[str]:
     return [one.path for one in found if one.is_open]
 
 
-def _alignment(found: Iterable[Document]) -> dict[str, Any]:
+def alignment(found: Iterable[Document]) -> dict[str, Any]:
     """Return the documents that belong to an item, and the plans that belong to none (case 12)."""
     found = list(found)
     return {

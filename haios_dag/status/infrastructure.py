@@ -1,4 +1,4 @@
-"""What a workspace offers its agents: commands, skills, agents and MCP servers."""
+"""What a workspace has for its agents: commands, skills, agents, MCP servers, templates, hooks."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from haios_dag import files, front_matter
 from haios_dag.workspace import Workspace
 
 _HEAD = front_matter.MAX_CHARACTERS * 2  # bytes read of a file whose front matter names it
-_MCP_BYTES = 2**20
+_JSON_BYTES = 2**20
 _NAME_CHARACTERS = 200
 
 # `name: plain-word` as the first field, not continued on the next line and not said again, is what
@@ -24,10 +24,11 @@ _NOT_TEXT = {b"true", b"false", b"yes", b"no", b"on", b"off", b"null", b"y", b"n
 
 
 def gather(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
-    """Return `commands`, `skills`, `agents` and `mcps`, and warnings for what cannot be read.
+    """Return `commands`, `skills`, `agents`, `mcps`, `templates` and `hooks`, and warnings.
 
-    A folder or file that is not there offers nothing; a list that cannot be known is None.
-    `tools` of an MCP server is None: only the running server knows.
+    A folder or file that is not there has nothing; what cannot be read is None, and a warning says
+    why. `tools` of an MCP server is None: only the running server knows. `hooks` counts the
+    commands of each event.
     """
     claude = workspace.root / ".claude"
     warnings: list[str] = []
@@ -46,11 +47,14 @@ def gather(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
         lists = [known(path, _name) for path in paths]
         return sorted({name for names in lists if names for name in names})
 
+    hooks = known(claude / "settings.json", _hooks)
     found = {
-        "commands": known(claude / "commands", lambda folder: _commands(_markdown(folder))),
+        "commands": known(claude / "commands", lambda folder: _stems(_markdown(folder), "/")),
         "skills": known(claude / "skills", lambda folder: named(_skills(folder))),
         "agents": known(claude / "agents", lambda folder: named(_markdown(folder))),
         "mcps": known(workspace.root / ".mcp.json", _servers),
+        "templates": known(claude / "templates", lambda folder: _stems(_markdown(folder))),
+        "hooks": None if hooks is None else dict(hooks),
     }
     return found, warnings
 
@@ -72,9 +76,9 @@ def _skills(folder: Path) -> list[Path]:
                 if entry.is_dir())]  # fmt: skip
 
 
-def _commands(paths: Iterable[Path]) -> list[str]:
-    """Return `/stem` of each; bytes of a file name that are no text are shown as U+FFFD."""
-    return [f"/{os.fsencode(path.stem).decode('utf-8', 'replace')}" for path in paths]
+def _stems(paths: Iterable[Path], before: str = "") -> list[str]:
+    """Return the file names without `.md`; bytes that are no text are shown as U+FFFD."""
+    return [before + os.fsencode(path.stem).decode("utf-8", "replace") for path in paths]
 
 
 def _name(path: Path) -> list[str]:
@@ -91,14 +95,35 @@ def _name(path: Path) -> list[str]:
 
 def _servers(path: Path) -> list[dict[str, Any]]:
     """Return the MCP servers of a `.mcp.json`; raise OSError or ValueError."""
-    data = _bytes(path, _MCP_BYTES + 1)
-    if len(data) > _MCP_BYTES:
+    return [{"name": name, "tools": None} for name in sorted(_object(path, "mcpServers"))]
+
+
+def _hooks(path: Path) -> list[tuple[str, int]]:
+    """Return how many commands the events of a `settings.json` have; raise OSError or ValueError.
+
+    Not the commands themselves: they may name secrets.
+    """
+    found = []
+    for event, matchers in sorted(_object(path, "hooks").items()):
+        each = matchers if isinstance(matchers, list) else []
+        lists = [one.get("hooks") for one in each if isinstance(one, dict)]
+        found.append((event, sum(len(hooks) for hooks in lists if isinstance(hooks, list))))
+    return found
+
+
+def _object(path: Path, name: str) -> dict[str, Any]:
+    """Return the object of that name in a JSON file, {} where it is absent.
+
+    Raise OSError or ValueError.
+    """
+    data = _bytes(path, _JSON_BYTES + 1)
+    if len(data) > _JSON_BYTES:
         raise ValueError("it is longer than 1 MB")
     content = json.loads(data)
-    servers = content.get("mcpServers", {}) if isinstance(content, dict) else None
-    if not isinstance(servers, dict):
-        raise ValueError("it has no object mcpServers")  # noqa: TRY004 - data, not a program error
-    return [{"name": name, "tools": None} for name in sorted(servers)]
+    found = content.get(name, {}) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError(f"it has no object {name}")  # noqa: TRY004 - data, not a program error
+    return found
 
 
 def _bytes(path: Path, limit: int) -> bytes:

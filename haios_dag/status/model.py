@@ -29,6 +29,7 @@ _HAIOS = (
     "milestone", "session_delta", "work_cycle", "session_state", "active_work", "blocked_items",
     "work", "pm", "system", "milestones", "workspace", "last_session",
 )  # fmt: skip
+_DASHBOARD = "templates", "hooks"  # of the infrastructure, in the full status alone
 _DETAIL = ("live_files", "outstanding_items", "stale_items", "alignment", "spawn_map")
 
 Found = Mapping[str, Any]
@@ -136,6 +137,7 @@ def full(facts: Facts, found: Found) -> dict[str, Any]:
         keys["milestones"] = facts.milestones
         keys["workspace"] = facts.state
         keys["last_session"] = keys["pm"]["last_session"]
+        keys |= _dashboard(facts, keys)
         if facts.workspace.config.status.detail:
             keys |= corpus.lists(facts.live, facts.local)
     # Lists of an earlier status would be wrong by now.
@@ -163,7 +165,8 @@ def _slim(facts: Facts, found: Found) -> dict[str, Any]:
         "documents": facts.corpus,
         "memory": _memory(facts),
         "pulse": dict(facts.pulse),
-        "infrastructure": _object(found.get("infrastructure")) | dict(facts.infrastructure),
+        "infrastructure": _object(found.get("infrastructure"))
+        | {name: known for name, known in facts.infrastructure.items() if name not in _DASHBOARD},
     }
 
 
@@ -180,6 +183,21 @@ def _haios(facts: Facts, found: Found) -> dict[str, Any]:
         "work": {name: value for name, value in facts.work.items() if name != "open"},
         "pm": _object(found.get("pm")) | {"last_session": session},
         "system": _object(found.get("system")) | {"last_session": session},
+    }
+
+
+def _dashboard(facts: Facts, keys: Found) -> dict[str, Any]:
+    """Return the keys that only HAIOS's command /haios asks for (contract section 3.2)."""
+    return {
+        "last_updated": keys["generated"],
+        "pm": keys["pm"] | work.priorities(facts.items),
+        "lifecycle": {
+            "live_files": len(facts.live),
+            "by_status": facts.state["by_status"],
+            "alignment_issues": len(corpus.alignment(facts.live)["orphan_files"]),
+        },
+        "hooks": facts.infrastructure["hooks"],
+        "valid_templates": facts.infrastructure["templates"],
     }
 
 

@@ -12,6 +12,7 @@ from haios_dag.status import documents, infrastructure, model, previous
 from haios_dag.workspace import Workspace
 
 _TRIES = 10
+_LINE = 90  # characters
 
 
 class _ChangedError(Exception):
@@ -107,7 +108,8 @@ def _check_unchanged(path: Path, data: bytes | None) -> None:
 def _json(keys: Mapping[str, Any]) -> bytes:
     """Return a status as it stands on disk: UTF-8 without BOM, LF, indented by 2.
 
-    A member of a member and an object in a list take one line each, so that the whole can be read.
+    What is short takes one line, as do a member of a member and an object in a list, so that the
+    whole can be read.
     """
     text = _indented(keys)
     try:
@@ -118,6 +120,9 @@ def _json(keys: Mapping[str, Any]) -> bytes:
 
 def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: bool = False) -> str:
     inner = f"{indent}  "
+    line = json.dumps(value, ensure_ascii=ascii_only)
+    if indent and len(line) <= _LINE:
+        return line
     if levels and isinstance(value, dict) and value:
         members = [
             f"{inner}{json.dumps(name, ensure_ascii=ascii_only)}:"
@@ -128,4 +133,4 @@ def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: b
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
         items = [inner + json.dumps(one, ensure_ascii=ascii_only) for one in value]
         return "[\n" + ",\n".join(items) + f"\n{indent}]"
-    return json.dumps(value, ensure_ascii=ascii_only)
+    return line

@@ -97,6 +97,15 @@ def _rank(one: Document) -> int:
     return order.index(priority) if priority in order else len(order)
 
 
+def priorities(found: Mapping[str, Document]) -> dict[str, int]:
+    """Return `active_count`, the unfinished items, and how many of them have each priority."""
+    unfinished = [(one.text("priority") or "").lower() for one in found.values()
+                  if not one.is_finished]  # fmt: skip
+    return {"active_count": len(unfinished)} | {
+        name: unfinished.count(name) for name in ("urgent", "high", "medium", "low")
+    }
+
+
 def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
     """Return how often each name comes, or was counted, the most frequent first, then by name."""
     return dict(sorted(Counter(names).items(), key=lambda one: (-one[1], one[0])))
