@@ -223,7 +223,7 @@ def test_case_13_tree_reader(full: dict[str, Any]) -> None:
 
 
 def test_case_16_only_times_differ(root: Path) -> None:
-    """Written again at once, both files differ only in when they were written; ages grow by the day."""
+    """Written again at once, both files differ only in when that was; ages grow by the day."""
     workspace = Workspace(root)
     texts = []
     for at in (LATER, f"{LATER}.5"):
