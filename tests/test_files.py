@@ -142,6 +142,64 @@ class TestWriteAtomic:
             assert content == content[:6] * 5000
 
 
+class TestSwapped:
+    """swapped()."""
+
+    @posix
+    def test_the_old_file_has_a_name_while_the_body_runs(self, tmp_path: Path) -> None:
+        """The old file is there under another name, with what others write into it, then gone."""
+        path = tmp_path / "status.json"
+        path.write_bytes(b"old")
+        path.chmod(0o640)
+        with path.open("ab", buffering=0) as other:
+            with files.swapped(path, b"new", just_before=lambda: None) as old:
+                assert old
+                assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old")
+                other.write(b" and late")
+                assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old and late")
+        assert [*tmp_path.iterdir()] == [path]
+        assert mode(path) == 0o640
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_where_files_cannot_exchange_their_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+    ) -> None:
+        """The file is written all the same, and the old one has no name."""
+        if there:
+            (tmp_path / "a").write_bytes(b"old")
+            monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        with files.swapped(tmp_path / "a", b"new", just_before=lambda: None) as old:
+            assert old is None
+        assert (tmp_path / "a").read_bytes() == b"new"
+        assert [*tmp_path.iterdir()] == [tmp_path / "a"]
+
+    def test_what_the_look_raises_leaves_the_old_file(self, tmp_path: Path) -> None:
+        """Nothing is replaced, and nothing is left behind."""
+        path = tmp_path / "a"
+        path.write_bytes(b"old")
+
+        def look() -> None:
+            assert [one.read_bytes() for one in tmp_path.glob("*.tmp")] == [b"new"]
+            raise KeyError
+
+        with pytest.raises(KeyError), files.swapped(path, b"new", just_before=look):
+            pass
+        assert path.read_bytes() == b"old"
+        assert [*tmp_path.iterdir()] == [path]
+
+    @posix
+    def test_a_link_is_replaced_not_followed(self, tmp_path: Path) -> None:
+        """What a symbolic link points to is left alone, by the exchange as well."""
+        target, path = tmp_path / "target", tmp_path / "link"
+        target.write_bytes(b"precious")
+        path.symlink_to(target)
+        with files.swapped(path, b"new", just_before=lambda: None) as old:
+            assert old
+            assert old.is_symlink()
+        assert not path.is_symlink()
+        assert target.read_bytes() == b"precious"
+
+
 class TestAppendDurable:
     """append_durable()."""
 
