@@ -151,12 +151,14 @@ class TestSwapped:
         path = tmp_path / "status.json"
         path.write_bytes(b"old")
         path.chmod(0o640)
-        with path.open("ab", buffering=0) as other:
-            with files.swapped(path, b"new", just_before=lambda: None) as old:
-                assert old
-                assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old")
-                other.write(b" and late")
-                assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old and late")
+        with (
+            path.open("ab", buffering=0) as other,
+            files.swapped(path, b"new", just_before=lambda: None) as old,
+        ):
+            assert old
+            assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old")
+            other.write(b" and late")
+            assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old and late")
         assert [*tmp_path.iterdir()] == [path]
         assert mode(path) == 0o640
 
