@@ -7,6 +7,7 @@ returns. What is no plain file is refused: a pipe might never answer.
 
 import contextlib
 import errno
+import functools
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from haios_dag.errors import LockedError
 
@@ -101,21 +102,26 @@ def write_atomic(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-@contextlib.contextmanager
-def swapped(path: Path, data: bytes, *, just_before: Callable[[], None]) -> Iterator[Path | None]:
-    """Replace a file as `write_atomic` does; while the body runs, the old one has another name.
+def compare_and_swap(path: Path, data: bytes, is_expected: Callable[[Path], bool]) -> bool:
+    """Replace a file as `write_atomic` does, if it is as expected; return whether it was replaced.
 
-    That is what stood there at the very instant, whoever put it there, and who has it open still
-    writes into it. Its name is None where there was no file, or this system cannot exchange two.
-    `just_before` runs when the new content is on the disk; what it raises leaves the old.
+    The new file and the old one exchange their names in one step, and the old one is then looked
+    at again, under its new name: whoever replaced it or began to write it since the first look has
+    it back some microseconds later. Where a system cannot exchange two files, there is only that
+    first look. Raise OSError, and what `is_expected` raises, with the old file in place.
     """
     with _prepared(path, data) as new:
-        just_before()
-        is_exchanged = _exchange(new, path)
-        if not is_exchanged:
-            new.replace(path)
-        sync_folder(path.parent)
-        yield new if is_exchanged else None
+        seen = _identity(path)
+        if not is_expected(path):
+            return False
+        is_replaced = not _swap(new, path)
+        try:
+            is_replaced = is_replaced or (_identity(new) == seen and is_expected(new))
+        finally:
+            if not is_replaced:
+                _swap(new, path)
+    sync_folder(path.parent)
+    return is_replaced
 
 
 @contextlib.contextmanager
@@ -137,6 +143,23 @@ def _prepared(path: Path, data: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _swap(new: Path, path: Path) -> bool:
+    """Let two files exchange their names, or rename the new one where they cannot: then False."""
+    if _exchange(new, path):
+        return True
+    new.replace(path)
+    return False
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells in no time that a file is another, or was written; None without a file."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def _exchange(one: Path, other: Path) -> bool:
     """Let two files exchange their names in one step; return False where that cannot be.
 
@@ -146,7 +169,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
     names = os.fsencode(one), os.fsencode(other)
     try:
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = _libc()
         if sys.platform == "darwin":
             failed = libc.renamex_np(*names, _RENAME_SWAP)
         else:
@@ -159,6 +182,13 @@ def _exchange(one: Path, other: Path) -> bool:
     if failed:
         raise OSError(number, os.strerror(number), str(other))
     return True
+
+
+@functools.cache
+def _libc() -> Any:  # noqa: ANN401 - its functions are found by their names
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def leftovers(path: Path) -> list[Path]:

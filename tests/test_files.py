@@ -5,7 +5,9 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from processes import run, start
@@ -142,64 +144,97 @@ class TestWriteAtomic:
             assert content == content[:6] * 5000
 
 
-class TestSwapped:
-    """swapped()."""
+class TestCompareAndSwap:
+    """compare_and_swap()."""
 
-    @posix
-    def test_the_old_file_has_a_name_while_the_body_runs(self, tmp_path: Path) -> None:
-        """The old file is there under another name, with what others write into it, then gone."""
+    @staticmethod
+    def meddling(path: Path, meddle: Callable[[], object]) -> Callable[[Path], bool]:
+        """Return a look for the content `old`; right after the first one, somebody meddles."""
+        looks = iter([meddle])
+
+        def look(at: Path) -> bool:
+            is_old = at.exists() and at.read_bytes() == b"old"
+            for one in looks:
+                assert at == path
+                one()
+            return is_old
+
+        return look
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """Return a file with the content `old`."""
         path = tmp_path / "status.json"
         path.write_bytes(b"old")
+        return path
+
+    def test_as_expected(self, path: Path) -> None:
+        """The file is replaced, with its mode, and nothing else is left behind."""
         path.chmod(0o640)
-        with (
-            path.open("ab", buffering=0) as other,
-            files.swapped(path, b"new", just_before=lambda: None) as old,
-        ):
-            assert old
-            assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old")
-            other.write(b" and late")
-            assert (path.read_bytes(), old.read_bytes()) == (b"new", b"old and late")
-        assert [*tmp_path.iterdir()] == [path]
+        assert files.compare_and_swap(path, b"new", lambda at: at.read_bytes() == b"old")
+        assert path.read_bytes() == b"new"
         assert mode(path) == 0o640
+        assert [*path.parent.iterdir()] == [path]
 
-    @pytest.mark.parametrize("there", [True, False])
-    def test_where_files_cannot_exchange_their_names(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
-    ) -> None:
-        """The file is written all the same, and the old one has no name."""
-        if there:
-            (tmp_path / "a").write_bytes(b"old")
-            monkeypatch.setattr(files, "_exchange", lambda *_: False)
-        with files.swapped(tmp_path / "a", b"new", just_before=lambda: None) as old:
-            assert old is None
-        assert (tmp_path / "a").read_bytes() == b"new"
-        assert [*tmp_path.iterdir()] == [tmp_path / "a"]
-
-    def test_what_the_look_raises_leaves_the_old_file(self, tmp_path: Path) -> None:
-        """Nothing is replaced, and nothing is left behind."""
-        path = tmp_path / "a"
-        path.write_bytes(b"old")
-
-        def look() -> None:
-            assert [one.read_bytes() for one in tmp_path.glob("*.tmp")] == [b"new"]
-            raise KeyError
-
-        with pytest.raises(KeyError), files.swapped(path, b"new", just_before=look):
-            pass
+    def test_not_as_expected(self, path: Path) -> None:
+        """The file stays as it is."""
+        assert not files.compare_and_swap(path, b"new", lambda _: False)
         assert path.read_bytes() == b"old"
-        assert [*tmp_path.iterdir()] == [path]
+        assert [*path.parent.iterdir()] == [path]
+
+    def test_new(self, tmp_path: Path) -> None:
+        """Where none is expected and none is, the file is made, and its folder."""
+        path = tmp_path / "a" / "b"
+        assert files.compare_and_swap(path, b"new", lambda at: not at.exists())
+        assert path.read_bytes() == b"new"
 
     @posix
-    def test_a_link_is_replaced_not_followed(self, tmp_path: Path) -> None:
+    def test_replaced_behind_the_look(self, path: Path) -> None:
+        """Who put another file there meanwhile has it back."""
+        other = path.with_name("other")
+        other.write_bytes(b"theirs")
+        look = self.meddling(path, lambda: other.replace(path))
+        assert not files.compare_and_swap(path, b"new", look)
+        assert path.read_bytes() == b"theirs"
+        assert [*path.parent.iterdir()] == [path]
+
+    @posix
+    def test_emptied_behind_the_look(self, path: Path) -> None:
+        """Who opened the old file to write it finds that what it writes is in place."""
+        opened: list[IO[bytes]] = []
+        look = self.meddling(path, lambda: opened.append(path.open("wb", buffering=0)))
+        assert not files.compare_and_swap(path, b"new", look)
+        with opened[0] as file:
+            file.write(b"theirs")
+        assert path.read_bytes() == b"theirs"
+
+    @posix
+    def test_a_look_that_fails(self, path: Path) -> None:
+        """An error at the second look leaves the old file."""
+        answers = iter([True])
+        with pytest.raises(StopIteration):
+            files.compare_and_swap(path, b"new", lambda _: next(answers))
+        assert path.read_bytes() == b"old"
+        assert [*path.parent.iterdir()] == [path]
+
+    def test_where_files_cannot_exchange_their_names(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is one look, and the file is replaced all the same."""
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        answers = iter([True])
+        assert files.compare_and_swap(path, b"new", lambda _: next(answers))
+        assert path.read_bytes() == b"new"
+        assert [*path.parent.iterdir()] == [path]
+
+    @posix
+    def test_a_link_is_not_followed(self, path: Path) -> None:
         """What a symbolic link points to is left alone, by the exchange as well."""
-        target, path = tmp_path / "target", tmp_path / "link"
-        target.write_bytes(b"precious")
-        path.symlink_to(target)
-        with files.swapped(path, b"new", just_before=lambda: None) as old:
-            assert old
-            assert old.is_symlink()
-        assert not path.is_symlink()
-        assert target.read_bytes() == b"precious"
+        link = path.with_name("link")
+        link.symlink_to(path)
+        assert files.compare_and_swap(link, b"new", lambda at: at.is_symlink())
+        assert not link.is_symlink()
+        assert (link.read_bytes(), path.read_bytes()) == (b"new", b"old")
 
 
 class TestAppendDurable:

@@ -324,19 +324,20 @@ def test_no_value_of_another_writer_is_lost(workspace: Workspace, how: str) -> N
 
 def amid(monkeypatch: pytest.MonkeyPatch, path: Path, interfere: Callable[[Path], object]) -> None:
     """Let somebody do something to a file between the last look at it and its replacement, once."""
-    swapped = files.swapped
+    swap = files.compare_and_swap
     once = iter([interfere])
 
-    def in_between(of: Path, data: bytes, *, just_before: Callable[[], None]) -> Any:  # noqa: ANN401
-        def look() -> None:
-            just_before()
-            if of == path:
+    def in_between(of: Path, data: bytes, is_expected: Callable[[Path], bool]) -> bool:
+        def look(at: Path) -> bool:
+            answer = is_expected(at)
+            if at == path:
                 for one in once:
                     one(path)
+            return answer
 
-        return swapped(of, data, just_before=look)
+        return swap(of, data, look)
 
-    monkeypatch.setattr(files, "swapped", in_between)
+    monkeypatch.setattr(files, "compare_and_swap", in_between)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot exchange two files")

@@ -66,25 +66,6 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def written_late(displaced: Path, data: bytes | None) -> dict[str, Any] | None:
-    """Return what others put into a file, or in its place, before it was displaced; or None.
-
-    One that had opened it by its path and emptied it may still be writing; what it writes is found
-    nowhere else. `data` is what the file held when it was read, None where there was none. One that
-    leaves no status has failed on its own account.
-    """
-    for pause in (0, _PAUSE / 50, _PAUSE / 5, _PAUSE, _PAUSE):
-        time.sleep(pause)
-        try:
-            found = content(displaced)
-            if found is None or found == data:
-                return None
-            return parse(found)
-        except UnusableError:
-            continue
-    return None
-
-
 def content(path: Path) -> bytes | None:
     """Return the bytes of a status file, or None when there is none.
 

@@ -15,10 +15,6 @@ _TRIES = 10
 _LINE = 90  # characters
 
 
-class _ChangedError(Exception):
-    """Another program wrote the file since it was read."""
-
-
 def write(
     workspace: Workspace, *, memory: Mapping[str, Any] | None, pulse: Mapping[str, Any]
 ) -> list[str]:
@@ -54,28 +50,20 @@ def _publish(
     `before` is what the file held when it was read.
     """
     warnings: list[str] = []
-    late: dict[str, tuple[object, object]] = {}  # what was written late: before, and then
     for _ in range(_TRIES):
         if before is None:
             before = previous.read(path)
             warnings += filter(None, [before.warning])
-        found = before.keys
-        keys = build(found | {name: new for name, (old, new) in late.items()
-                              if found.get(name) == old})  # fmt: skip
+        keys = build(before.keys)
+        is_unchanged = functools.partial(_holds, before.data)
         try:
             schema.validate(name, keys)
-            written = _replace(path, _json(keys), before)
+            if files.compare_and_swap(path, _json(keys), is_unchanged):
+                return warnings
         except InvalidError as error:
             raise StatusError(f"{path} was left as it was: {error}") from None
-        except _ChangedError:
-            before = None
-            continue
         except OSError as error:
             raise StatusError(f"{path} cannot be written: {error.strerror}") from None
-        if written is None:
-            return warnings
-        late |= {name: (found.get(name), new) for name, new in written.items()
-                 if found.get(name) != new}  # fmt: skip
         before = None
     raise StatusError(
         f"{path} was changed by another program at each of {_TRIES} attempts to write it;"
@@ -83,26 +71,12 @@ def _publish(
     )
 
 
-def _replace(path: Path, data: bytes, before: previous.Previous) -> dict[str, Any] | None:
-    """Replace the file, unless it has changed since; return what else it held, or None.
-
-    Between the look and the replacement another program can still replace the file, or open it and
-    write into it afterwards. That is to be merged again, into the new one. Raise _ChangedError or
-    OSError.
-    """
-    unchanged = functools.partial(_check_unchanged, path, before.data)
-    with files.swapped(path, data, just_before=unchanged) as displaced:
-        return previous.written_late(displaced, before.data) if displaced else None
-
-
-def _check_unchanged(path: Path, data: bytes | None) -> None:
-    """Raise _ChangedError unless the file still has the content that was merged."""
+def _holds(data: bytes | None, path: Path) -> bool:
+    """Tell whether the file still has the content that was merged."""
     try:
-        if previous.content(path) == data:
-            return
-    except previous.UnusableError:
-        pass  # it was usable a moment ago
-    raise _ChangedError
+        return previous.content(path) == data
+    except previous.UnusableError:  # it was usable a moment ago
+        return False
 
 
 def _json(keys: Mapping[str, Any]) -> bytes:
