@@ -291,7 +291,7 @@ for number in range(1, times + 1):
         json.dump(keys, file)
     if how == "renamed":
         os.replace(into, path)
-    time.sleep(0.01 + 0.001 * (number % 7))
+    time.sleep(0.025 + 0.001 * (number % 7))
 print(lost)
 """
 
