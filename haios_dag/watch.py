@@ -6,8 +6,8 @@ the lock of the beat keeps order between them.
 """
 
 import contextlib
-import platform
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -72,7 +72,7 @@ class _Watch:
         """Return the job by the settings as they are now; raise ConfigError or ScheduleError."""
         one = self._workspace
         schedule = Workspace(one.root).config.schedule
-        return job.make(Path(sys.executable), one.root, schedule, platform.node())
+        return job.make(Path(sys.executable), one.root, schedule, socket.gethostname())
 
     def seconds_to_beat(self, since: datetime | None, now: datetime) -> float:
         """Return how long it is to the beat that is due after an instant; 0 when there is none."""

@@ -1,7 +1,7 @@
 """The job that every scheduler is told to run, described once."""
 
 import hashlib
-import platform
+import socket
 import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -102,7 +102,7 @@ def grace_minutes(schedule: Schedule) -> int:
 
 def due(workspace: Workspace) -> Slots:
     """Return when the beats of a workspace on this computer are due; raise ConfigError."""
-    return slots(workspace.root, workspace.config.schedule, platform.node())
+    return slots(workspace.root, workspace.config.schedule, socket.gethostname())
 
 
 def slots(root: PurePath, schedule: Schedule, host: str) -> Slots:

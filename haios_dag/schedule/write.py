@@ -1,6 +1,6 @@
 """Writing the entries for schedulers into a workspace."""
 
-import platform
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,7 @@ _SYSTEMS = {"windows": ("Windows", "win32"), "launchd": ("macOS", "darwin")}
 def job_of(workspace: Workspace, task: Task = "heartbeat") -> Job:
     """Return a job of a workspace with this very interpreter; raise ConfigError, ScheduleError."""
     schedule = workspace.config.schedule
-    return job.make(Path(sys.executable), workspace.root, schedule, platform.node(), task)
+    return job.make(Path(sys.executable), workspace.root, schedule, socket.gethostname(), task)
 
 
 def entries(workspace: Workspace, name: str, task: Task = "heartbeat") -> dict[Path, bytes]:
