@@ -72,12 +72,13 @@ def watch(
         "milestones": facts.milestones,
         "blocked": facts.blocked,
         "stale": facts.stale
+        and facts.stale["count"]
         and [facts.stale["count"], *sorted(str(one.get("path")) for one in facts.stale["items"])],
     }
     kept: dict[str, Any] = {}
     quiet = []
     for name, value in sources.items():
-        if value is None:
+        if not value:  # of what is not there, no signal comes
             continue
         mark = zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode())
         known = before.get(name)

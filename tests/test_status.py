@@ -29,7 +29,7 @@ def test_an_empty_workspace_gets_nulls_and_no_invented_value(workspace: Workspac
         assert set(keys) == OURS
         assert keys["generated"] == NOW
         assert keys["counts"] == {"concepts": 12, "entities": 0}
-        assert keys["signals"] == []
+        assert (keys["signals"], keys["signal_sources"]) == ([], {})
         assert keys["documents"]["total"] == 0
         assert keys["infrastructure"] == {"commands": [], "skills": [], "agents": [], "mcps": []}
         assert keys["memory"] == {"present": True, **MEMORY}
