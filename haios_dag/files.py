@@ -25,7 +25,6 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # to open a pipe would wait for its ot
 PRIVATE = 0o600
 
 _AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2  # fcntl.h, stdio.h
-_CANNOT = {errno.ENOENT, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def ensure_folder(folder: Path) -> None:
@@ -163,32 +162,26 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 def _exchange(one: Path, other: Path) -> bool:
     """Let two files exchange their names in one step; return False where that cannot be.
 
-    By renameat2(2) on Linux and renamex_np(2) on macOS, which Python does not offer. Raise OSError.
+    By renameat2(2) on Linux and renamex_np(2) on macOS, which Python does not offer. Where it was
+    refused for a reason that stops any renaming, a plain one will say which.
     """
-    import ctypes
-
     names = os.fsencode(one), os.fsencode(other)
     try:
-        libc = _libc()
         if sys.platform == "darwin":
-            failed = libc.renamex_np(*names, _RENAME_SWAP)
+            failed = _libc().renamex_np(*names, _RENAME_SWAP)
         else:
-            failed = libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+            at = _AT_FDCWD
+            failed = _libc().renameat2(at, names[0], at, names[1], _RENAME_EXCHANGE)
     except (AttributeError, OSError, TypeError):  # a system without: Windows, an older libc
         return False
-    number = ctypes.get_errno() if failed else 0
-    if number in _CANNOT:
-        return False
-    if failed:
-        raise OSError(number, os.strerror(number), str(other))
-    return True
+    return not failed
 
 
 @functools.cache
 def _libc() -> Any:  # noqa: ANN401 - its functions are found by their names
     import ctypes
 
-    return ctypes.CDLL(None, use_errno=True)
+    return ctypes.CDLL(None)
 
 
 def leftovers(path: Path) -> list[Path]:

@@ -209,6 +209,20 @@ class TestCompareAndSwap:
         assert path.read_bytes() == b"theirs"
 
     @posix
+    def test_given_back_where_a_second_exchange_fails(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Then it is renamed: nothing of others is lost to a disk in trouble."""
+        exchange, calls = files._exchange, iter([True])
+        monkeypatch.setattr(
+            files, "_exchange", lambda one, other: next(calls, False) and exchange(one, other)
+        )
+        look = self.meddling(path, lambda: path.write_bytes(b"theirs"))
+        assert not files.compare_and_swap(path, b"new", look)
+        assert path.read_bytes() == b"theirs"
+        assert [*path.parent.iterdir()] == [path]
+
+    @posix
     def test_a_look_that_fails(self, path: Path) -> None:
         """An error at the second look leaves the old file."""
         answers = iter([True])
