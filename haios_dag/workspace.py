@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OUTPUT_AT = 1_000_000
 OUTPUTS = {"heartbeat": ".haios/beat.log", "watchdog": ".haios/watchdog.log"}
 _LEVELS = 2000  # the real configuration has 183
-_SESSION_BYTES = 4096  # of that file, which has comment lines before its number
+_SESSION_BYTES = 4096  # of `.claude/session`, which has comment lines before its number
 _NUMBER = re.compile(r"\s*[0-9]{1,6}\s*")
 
 

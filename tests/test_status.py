@@ -205,6 +205,13 @@ def test_hooks_and_templates(workspace: Workspace) -> None:
     assert next(both(workspace))["hooks"] is None
 
 
+def test_what_only_the_dashboard_shows_is_read_for_it_alone(workspace: Workspace) -> None:
+    """Where there is no HAIOS, nobody asks for the hooks: unreadable settings are no warning."""
+    put(workspace.root / ".claude" / "settings.json", b"{")
+    assert write(workspace) == []
+    assert not any(keys.keys() & {"hooks", "valid_templates"} for keys in both(workspace))
+
+
 def test_importing_is_light() -> None:
     """Importing the status loads neither YAML nor JSON Schema."""
     heavy = "{'yaml', 'jsonschema', 'jsonschema_rs'}"

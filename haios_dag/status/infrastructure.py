@@ -1,5 +1,6 @@
 """What a workspace has for its agents: commands, skills, agents, MCP servers, templates, hooks."""
 
+import functools
 import json
 import os
 import re
@@ -24,39 +25,55 @@ _NOT_TEXT = {b"true", b"false", b"yes", b"no", b"on", b"off", b"null", b"y", b"n
 
 
 def gather(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
-    """Return `commands`, `skills`, `agents`, `mcps`, `templates` and `hooks`, and warnings.
+    """Return `commands`, `skills`, `agents` and `mcps`, and warnings for what cannot be read.
 
-    A folder or file that is not there has nothing; what cannot be read is None, and a warning says
-    why. `tools` of an MCP server is None: only the running server knows. `hooks` counts the
-    commands of each event.
+    A folder or file that is not there offers nothing; a list that cannot be known is None.
+    `tools` of an MCP server is None: only the running server knows.
     """
     claude = workspace.root / ".claude"
     warnings: list[str] = []
+    known = functools.partial(_known, warnings)
 
-    def known(path: Path, read: Callable[[Path], list[Any]]) -> list[Any] | None:
-        try:
-            return read(path)
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, RecursionError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            warnings.append(f"{path} cannot be read, so the status cannot list it: {reason}")
-            return None
-
-    def named(paths: Iterable[Path]) -> list[Any]:
-        lists = [known(path, _name) for path in paths]
+    def named(paths: Iterable[Path]) -> list[str]:
+        lists = [known(path, _name, []) for path in paths]
         return sorted({name for names in lists if names for name in names})
 
-    hooks = known(claude / "settings.json", _hooks)
     found = {
-        "commands": known(claude / "commands", lambda folder: _stems(_markdown(folder), "/")),
-        "skills": known(claude / "skills", lambda folder: named(_skills(folder))),
-        "agents": known(claude / "agents", lambda folder: named(_markdown(folder))),
-        "mcps": known(workspace.root / ".mcp.json", _servers),
-        "templates": known(claude / "templates", lambda folder: _stems(_markdown(folder))),
-        "hooks": None if hooks is None else dict(hooks),
+        "commands": known(claude / "commands", lambda folder: _stems(_markdown(folder), "/"), []),
+        "skills": known(claude / "skills", lambda folder: named(_skills(folder)), []),
+        "agents": known(claude / "agents", lambda folder: named(_markdown(folder)), []),
+        "mcps": known(workspace.root / ".mcp.json", _servers, []),
     }
     return found, warnings
+
+
+def dashboard(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
+    """Return `hooks` and `valid_templates`, which HAIOS's dashboard shows, and warnings as above.
+
+    `hooks` has the events of the settings, each with the number of its commands.
+    """
+    claude = workspace.root / ".claude"
+    warnings: list[str] = []
+    known = functools.partial(_known, warnings)
+    found = {
+        "hooks": known(claude / "settings.json", _hooks, {}),
+        "valid_templates": known(
+            claude / "templates", lambda folder: _stems(_markdown(folder)), []
+        ),
+    }
+    return found, warnings
+
+
+def _known(warnings: list[str], path: Path, read: Callable[[Path], object], absent: object) -> Any:  # noqa: ANN401 - what `read` returns
+    """Return what stands at a path, `absent` where there is none, or None and add a warning."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return absent
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        warnings.append(f"{path} cannot be read, so the status cannot list it: {reason}")
+        return None
 
 
 def _markdown(folder: Path) -> list[Path]:
@@ -98,16 +115,16 @@ def _servers(path: Path) -> list[dict[str, Any]]:
     return [{"name": name, "tools": None} for name in sorted(_object(path, "mcpServers"))]
 
 
-def _hooks(path: Path) -> list[tuple[str, int]]:
+def _hooks(path: Path) -> dict[str, int]:
     """Return how many commands the events of a `settings.json` have; raise OSError or ValueError.
 
     Not the commands themselves: they may name secrets.
     """
-    found = []
+    found = {}
     for event, matchers in sorted(_object(path, "hooks").items()):
         each = matchers if isinstance(matchers, list) else []
         lists = [one.get("hooks") for one in each if isinstance(one, dict)]
-        found.append((event, sum(len(hooks) for hooks in lists if isinstance(hooks, list))))
+        found[event] = sum(len(hooks) for hooks in lists if isinstance(hooks, list))
     return found
 
 

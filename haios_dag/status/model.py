@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from haios_dag import clock
-from haios_dag.status import attention, corpus, sessions, work
+from haios_dag.status import attention, corpus, infrastructure, sessions, work
 from haios_dag.status.documents import Document
 from haios_dag.workspace import Workspace
 
@@ -29,7 +29,6 @@ _HAIOS = (
     "milestone", "session_delta", "work_cycle", "session_state", "active_work", "blocked_items",
     "work", "pm", "system", "milestones", "workspace", "last_session",
 )  # fmt: skip
-_DASHBOARD = "templates", "hooks"  # of the infrastructure, in the full status alone
 _DETAIL = ("live_files", "outstanding_items", "stale_items", "alignment", "spawn_map")
 
 Found = Mapping[str, Any]
@@ -116,6 +115,11 @@ class Facts:
             },
         )
 
+    @cached_property
+    def dashboard(self) -> tuple[dict[str, Any], list[str]]:
+        """What only HAIOS's dashboard shows, and warnings."""
+        return infrastructure.dashboard(self.workspace)
+
     def is_haios(self, *found: Found) -> bool:
         """Tell whether HAIOS's readers may be here: its documents, its session, or its keys."""
         if self.live or self.items or self.workspace.session is not None:
@@ -165,8 +169,7 @@ def _slim(facts: Facts, found: Found) -> dict[str, Any]:
         "documents": facts.corpus,
         "memory": _memory(facts),
         "pulse": dict(facts.pulse),
-        "infrastructure": _object(found.get("infrastructure"))
-        | {name: known for name, known in facts.infrastructure.items() if name not in _DASHBOARD},
+        "infrastructure": _object(found.get("infrastructure")) | dict(facts.infrastructure),
     }
 
 
@@ -196,8 +199,7 @@ def _dashboard(facts: Facts, keys: Found) -> dict[str, Any]:
             "by_status": facts.state["by_status"],
             "alignment_issues": len(corpus.alignment(facts.live)["orphan_files"]),
         },
-        "hooks": facts.infrastructure["hooks"],
-        "valid_templates": facts.infrastructure["templates"],
+        **facts.dashboard[0],
     }
 
 

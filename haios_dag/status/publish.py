@@ -33,6 +33,8 @@ def write(
     keys = before.keys, beside.keys
     facts = model.Facts(workspace, clock.now(), found, offered, memory, pulse, *keys)
     warnings += facts.attention[1]
+    if facts.is_haios():
+        warnings += facts.dashboard[1]
     full = functools.partial(model.full, facts)
     slim = functools.partial(model.slim, facts)
     warnings += _publish(workspace.status, "status", full, before)

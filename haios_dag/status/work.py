@@ -44,7 +44,7 @@ def blocked(
     finished = {
         name
         for one in documents
-        if one.fields and one.is_finished
+        if one.fields and one.is_finished  # most notes have none
         for name in (one.text("id"), one.text("backlog_id"))
         if name and name not in found
     } | {name for name, one in found.items() if one.is_finished}
