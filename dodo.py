@@ -14,10 +14,12 @@ from pathlib import Path
 
 from doit import get_var
 
-from haios_dag import commands, ingest
+from haios_dag import commands
 from haios_dag.beat import Beat, Task
-from haios_dag.embedding import embed
-from haios_dag.synthesis import bridge, synthesize
+from haios_dag.embedding import embed_step
+from haios_dag.ingest import ingest_step
+from haios_dag.status import status_step
+from haios_dag.synthesis import bridge_step, synthesize_step
 
 beat = Beat(Path(__file__).resolve().parent, memory=get_var("memory"))
 
@@ -37,26 +39,26 @@ def task__begin() -> Task:
 
 
 def task_ingest() -> Task:
-    return beat.step("ingest", ingest, "read changed, new and deleted documents and traces")
+    return beat.step("ingest", ingest_step, "read changed, new and deleted documents and traces")
 
 
 def task_embed() -> Task:
-    return beat.step("embed", embed, "give a vector to what has none", after="ingest")
+    return beat.step("embed", embed_step, "give a vector to what has none", after="ingest")
 
 
 def task_synthesize() -> Task:
     doc = "cluster what is new, write insights: doit synthesize [--dry-run]"
-    return beat.step("synthesize", synthesize, doc, after="embed")
+    return beat.step("synthesize", synthesize_step, doc, after="embed")
 
 
 def task_bridge() -> Task:
     return beat.step(
-        "bridge", bridge, "link concepts with the traces they explain", after="synthesize"
+        "bridge", bridge_step, "link concepts with the traces they explain", after="synthesize"
     )
 
 
 def task_status() -> Task:
-    return beat.step("status", beat.status, "write the full and the slim status", after="bridge")
+    return beat.step("status", status_step, "write the full and the slim status", after="bridge")
 
 
 def task_event() -> Task:

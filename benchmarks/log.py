@@ -16,10 +16,11 @@ from pathlib import Path
 import workspaces
 from measuring import Row, compare, growth, in_turns, process, seconds, timed
 
-from haios_dag import clock, events, files, schema
-from haios_dag.events import log as writing
-from haios_dag.events import reading
-from haios_dag.workspace import Workspace
+from haios_dag import events
+from haios_dag.base import clock, files, schema
+from haios_dag.base.workspace import Workspace
+from haios_dag.events import log_reader
+from haios_dag.events import log_writer as writing
 
 _BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 _APPENDS = 50  # one after another are one measurement
@@ -82,7 +83,7 @@ def read(folder: Path, megabytes: int, runs: int) -> Iterator[Row]:
 
     def since() -> list[events.Entry]:
         wanted = last - timedelta(minutes=1)
-        return [e for e in reading.read_since(workspace, wanted) if e.when and e.when >= wanted]
+        return [e for e in log_reader.read_since(workspace, wanted) if e.when and e.when >= wanted]
 
     def stats() -> None:
         with redirect_stdout(io.StringIO()):

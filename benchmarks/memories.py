@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import workspaces  # the generated documents are the tests' own
 
 from haios_dag.embedding import space
-from haios_dag.memory.insights import Draft, Member, Source
+from haios_dag.memory.insights import ClusterMember, Draft, Source
 from haios_dag.memory.store import Store
-from haios_dag.synthesis import extract
+from haios_dag.synthesis import insight_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class _Clusters:
         self._common = self._random.standard_normal(_DENSE, np.float32) * 0.3
         self._old: tuple[NDArray[np.int64], Vectors] | None = None  # the leaders of the first chunk
         self._about = about
-        self.members: dict[int, list[Member]] = {}
+        self.members: dict[int, list[ClusterMember]] = {}
 
     @property
     def topics(self) -> "Vectors":
@@ -65,7 +65,7 @@ class _Clusters:
         assert self._old is not None  # noqa: S101 - there is a chunk
         return self._old[1][:TOPICS]
 
-    def grow(self, ids: range) -> "tuple[Vectors, list[Member]]":
+    def grow(self, ids: range) -> "tuple[Vectors, list[ClusterMember]]":
         """Return vectors for new items as rows, and where they belong.
 
         Of the items that do not lead, half join one of their own chunk, half one of the first.
@@ -91,12 +91,14 @@ class _Clusters:
         vectors[rows] = _mix(near, vectors[rows], cosines)
         exact = np.einsum("ij,ij->i", vectors[rows].astype(float), near.astype(float))
         similarities = np.round(exact, 6)
-        placed = [Member(item, item, 1.0) for item in ids]
+        placed = [ClusterMember(item, item, 1.0) for item in ids]
         for row, leader, one in zip(
             rows.tolist(), leaders.tolist(), similarities.tolist(), strict=True
         ):
-            placed[row] = Member(ids[row], leader, one)
-            self.members.setdefault(leader, [Member(leader, leader, 1.0)]).append(placed[row])
+            placed[row] = ClusterMember(ids[row], leader, one)
+            self.members.setdefault(leader, [ClusterMember(leader, leader, 1.0)]).append(
+                placed[row]
+            )
         return vectors, placed
 
     def _alone(self, count: int) -> "Vectors":
@@ -185,7 +187,7 @@ def make(
                         vector=store.vectors("concept", [leader], model, space.DEFAULT.dimensions)
                         .astype("<f4")
                         .tobytes(),
-                        method=extract.METHOD,
+                        method=insight_text.METHOD,
                         reason=f"{len(members)} new concepts",
                     )
                     store.lead("concept", leader, store.add_insight("concept", draft, model, None))

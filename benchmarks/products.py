@@ -18,13 +18,13 @@ import numpy as np
 import workspaces
 from measuring import Row, compare, in_turns, seconds, timed
 
-from haios_dag.counts import Counts
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import space
 from haios_dag.embedding.cosines import above
 from haios_dag.memory.store import Store
-from haios_dag.synthesis import bridge
-from haios_dag.synthesis.leaders import BLOCK, Leaders
-from haios_dag.workspace import Workspace
+from haios_dag.synthesis import bridge_step
+from haios_dag.synthesis.clustering import BLOCK, Leaders
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +112,7 @@ def _stage(folder: Path, made: Path, case: str, bare: Callable[[], float], runs:
         workspace = Workspace(workspaces.make(folder / "pairs", 0))
         shutil.copyfile(made, workspace.memory)
         counts = Counts()
-        taken = seconds(lambda: bridge.run(workspace, None, counts))
+        taken = seconds(lambda: bridge_step.run(BeatContext(workspace, counts=counts)))
         said[:] = [f"{value:,} {name.replace('_', ' ')}" for name, value in counts.event().items()]
         return taken
 

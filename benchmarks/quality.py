@@ -31,7 +31,7 @@ import workspaces  # noqa: E402 - the generated documents are the tests' own
 
 from haios_dag.embedding import space  # noqa: E402
 from haios_dag.memory.store import Store  # noqa: E402
-from haios_dag.synthesis import extract, facts  # noqa: E402
+from haios_dag.synthesis import insight_text, near_copies  # noqa: E402
 
 LABELS = ("useful", "weak", "useless")
 SAMPLES = ("first", "second", "fresh", "blind", "other")
@@ -57,7 +57,7 @@ def pairs() -> list[tuple[str, str, str, str]]:
     return [(kind, planted, one, other) for kind, planted, one, other in rows]
 
 
-def near_copies() -> dict[str, Any]:
+def near_copy_scores() -> dict[str, Any]:
     """Return pairwise precision, recall and F1 of repeats: with facts, and by nearness alone."""
     planted = pairs()
     vectors = space.embed([text for *_, one, other in planted for text in (one, other)])
@@ -67,7 +67,7 @@ def near_copies() -> dict[str, Any]:
     ]
     truth = [kind == "repeat" for kind, *_ in planted]
     told = [
-        close and facts.repeats(one, other)
+        close and near_copies.repeats(one, other)
         for close, (*_, one, other) in zip(near, planted, strict=True)
     ]
     return {
@@ -112,7 +112,7 @@ def insights(memory: Path) -> Iterator[Insight]:
 
 
 def _facts_in(text: str) -> set[str]:
-    found = facts.facts(text)
+    found = near_copies.facts(text)
     return {*found.numbers, *found.ids, *found.names}
 
 
@@ -127,11 +127,11 @@ def facts_kept(found: Sequence[Insight]) -> dict[str, float]:
     everything: list[float] = []
     linked: list[float] = []
     for insight in found:
-        kept = _facts_in(insight.content) | set(facts.facts(insight.content).words)
+        kept = _facts_in(insight.content) | set(near_copies.facts(insight.content).words)
         spoken = [
             text
             for text in insight.members
-            if any(quote in insight.content for quote in extract.quotable(text))
+            if any(quote in insight.content for quote in insight_text.quotable(text))
         ]
         reachable = {fact for text in insight.sources for fact in _facts_in(text)}
         for shares, texts, have in (
@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, help="a HAIOS workspace; only a copy is touched")
     parser.add_argument("--json", type=Path, help="write the results here too")
     arguments = parser.parse_args()
-    results: dict[str, Any] = {"near copies": near_copies()}
+    results: dict[str, Any] = {"near copies": near_copy_scores()}
     with tempfile.TemporaryDirectory() as folder:
         found = list(insights(remember(arguments.workspace, Path(folder))))
     results["facts kept"] = facts_kept(found) | {"insights": len(found)}

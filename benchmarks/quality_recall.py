@@ -26,12 +26,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 import workspaces  # noqa: E402 - the generated documents are the tests' own
 
-from haios_dag import ingest, recall  # noqa: E402
-from haios_dag.counts import Counts  # noqa: E402
-from haios_dag.embedding import embed  # noqa: E402
+from haios_dag.base.step import BeatContext  # noqa: E402
+from haios_dag.base.workspace import Workspace  # noqa: E402
+from haios_dag.embedding import embed_step  # noqa: E402
+from haios_dag.ingest import ingest_step  # noqa: E402
 from haios_dag.memory.store import Store  # noqa: E402
-from haios_dag.synthesis import bridge, synthesize  # noqa: E402
-from haios_dag.workspace import Workspace  # noqa: E402
+from haios_dag.recall import ranking  # noqa: E402
+from haios_dag.synthesis import bridge_step, synthesize_step  # noqa: E402
 
 AT = 10
 QUERIES = 500
@@ -80,21 +81,21 @@ def copy(root: Path, source: Path) -> tuple[Workspace, Evidence]:
 def read(root: Path) -> Workspace:
     """Read and embed the documents of a workspace; nothing is synthesized yet."""
     workspace = Workspace(root)
-    for step in (ingest, embed):
-        step.run(workspace, None, Counts())
+    for step in (ingest_step, embed_step):
+        step.run(BeatContext(workspace))
     return workspace
 
 
 def fused(workspace: Workspace, query: str) -> set[int]:
     """Return the statements that the first ten answers are or link to."""
-    answers, _ = recall.recall(workspace, query, AT)
+    answers, _ = ranking.recall(workspace, query, AT)
     return linked(workspace, [answer.ranked.id for answer in answers])
 
 
 def words_alone(workspace: Workspace, query: str) -> set[int]:
     """Return the statements that the best ten by their words are or link to."""
     with Store.open(workspace.memory, write=False) as store:
-        return linked(workspace, store.by_words(recall.terms(query), AT))
+        return linked(workspace, store.by_words(ranking.terms(query), AT))
 
 
 def linked(workspace: Workspace, answers: Iterable[int]) -> set[int]:
@@ -116,8 +117,8 @@ def recall_at_10(wanted: Evidence, search: Callable[[str], set[int]]) -> dict[st
 def measure(workspace: Workspace, wanted: Evidence) -> dict[str, float]:
     """Return the number of queries, and recall at 10 before and after a synthesis."""
     before = recall_at_10(wanted, lambda query: fused(workspace, query))
-    for step in (synthesize, bridge):
-        step.run(workspace, None, Counts())
+    for step in (synthesize_step, bridge_step):
+        step.run(BeatContext(workspace))
     after = recall_at_10(wanted, lambda query: fused(workspace, query))
     alone = recall_at_10(wanted, lambda query: words_alone(workspace, query))
     return {

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from measuring import Row, in_turns, timed
 
-from haios_dag import clock
-from haios_dag.resonance import report
+from haios_dag.base import clock
+from haios_dag.base.workspace import Workspace
+from haios_dag.resonance import show_resonance
 from haios_dag.resonance.rules import DIGEST
-from haios_dag.workspace import Workspace
 
 _TARGET = 2.0  # seconds
 _NOISE = 10  # lines to one that is not
@@ -313,7 +313,7 @@ def findings(root: Path, since: str) -> list[Told]:
     """Return what `doit resonance --json` prints."""
     printed = io.StringIO()
     with redirect_stdout(printed), redirect_stderr(io.StringIO()):
-        report.show(Workspace(root), since, json=True)
+        show_resonance.show(Workspace(root), since, json=True)
     return [json.loads(line) for line in printed.getvalue().splitlines()]
 
 

@@ -11,8 +11,10 @@ import workspaces
 from beats import EMPTY
 from measuring import Row, compare, in_turns, timed
 
-from haios_dag import clock, pulse, status
-from haios_dag.workspace import Workspace
+from haios_dag import status
+from haios_dag.base import clock
+from haios_dag.base.workspace import Workspace
+from haios_dag.pulse import liveness
 
 _STEP = 0.05  # seconds: the target of the step
 _MORE = 0.02  # seconds: how much longer than an empty doit run the vital signs may take
@@ -38,8 +40,8 @@ def status_step(folder: Path, count: int, runs: int) -> Iterator[Row]:
 
     def write(steps: dict[str, dict[str, str]], memory: str | None = None) -> None:
         workspace = Workspace(root, memory)
-        facts = pulse.facts(workspace, None, clock.now(), steps)
-        status.write(workspace, memory=pulse.memory(workspace), pulse=facts)
+        facts = liveness.facts(workspace, None, clock.now(), steps)
+        status.write(workspace, memory=liveness.memory(workspace), pulse=facts)
 
     mine, other = in_turns(runs, timed(lambda: write(_LOOKED)), timed(lambda: write({})))
     row = compare(f"status, {count:,} unchanged", mine, other, "the same after comparing each file")

@@ -15,8 +15,8 @@ from typing import Any
 import workspaces
 from measuring import Row, compare, growth, in_turns, process, timed
 
-from haios_dag import schema
 from haios_dag import validate as validating
+from haios_dag.base import schema
 
 _RATE = 100_000  # events a second
 _GROWTH = 1.1  # of memory, with a log ten times as long

@@ -20,12 +20,14 @@ sys.path.insert(0, str(ROOT))  # the checkout, whether it is installed or not
 
 from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as do the next
 
-from haios_dag import __main__, config, schema, signals  # noqa: E402
-from haios_dag.doctor import finding  # noqa: E402
+from haios_dag import __main__  # noqa: E402
+from haios_dag.base import config, schema  # noqa: E402
+from haios_dag.doctor import findings  # noqa: E402
 from haios_dag.embedding import space  # noqa: E402
-from haios_dag.memory import tables, totals, words  # noqa: E402
+from haios_dag.memory import row_counts, tables, word_index  # noqa: E402
 from haios_dag.resonance import rules  # noqa: E402
 from haios_dag.schedule import cron, job, launchd, systemd, windows  # noqa: E402
+from haios_dag.status import signals  # noqa: E402
 
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TABLE = re.compile(
@@ -237,7 +239,9 @@ def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
 def _bookkeeping() -> str:
     """Return the table of our tables in memory, and of the columns that are explained."""
     rows, explained = [], []
-    for comment, name, body in _TABLE.findall(tables.BOOKKEEPING + totals.TABLE + words.INDEX):
+    for comment, name, body in _TABLE.findall(
+        tables.BOOKKEEPING + row_counts.TABLE + word_index.INDEX
+    ):
         holds, columns = _comment(comment)
         rows.append((f"`{name}`", holds, ", ".join(f"`{c}`" for c in _COLUMN.findall(body))))
         if columns:
@@ -313,7 +317,7 @@ def _findings() -> str:
     """Return the table of all that the doctor can find."""
     rows = [
         (f"`{check}`", level, f"`{name}`", re.sub(r"{\w+(:,)?}", "…", what), "yes" if fix else "")
-        for name, (check, level, what, _, fix) in finding.FINDINGS.items()
+        for name, (check, level, what, _, fix) in findings.FINDINGS.items()
     ]
     return _rows(("check", "level", "name", "what it says", "`--fix`"), rows)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haios_dag import __version__
-from haios_dag.errors import HaiosError, OutputError, StatusError
-from haios_dag.text import printable, say, tolerate_any_console
-from haios_dag.workspace import Workspace
+from haios_dag.base.console import printable, say, tolerate_any_console
+from haios_dag.base.errors import HaiosError, OutputError, StatusError
+from haios_dag.base.workspace import Workspace
 
 _INIT = (
     "Write dodo.py, a commented haios.toml, the folders for documents and traces, and the"
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _vitals(folder: Path) -> int:
     """Show the vital signs and return the exit code."""
-    from haios_dag import vitals
+    from haios_dag.status import vitals
 
     try:
         return 0 if vitals.show(Workspace(folder)) else 1

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from haios_dag import config, files, schema
-from haios_dag.errors import HaiosError
+from haios_dag.base import config, files, schema
+from haios_dag.base.errors import HaiosError
 
 IGNORED = (
     "/.haios/",

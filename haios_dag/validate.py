@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from haios_dag import events, files, positions, schema, traces
-from haios_dag.errors import HaiosError, InvalidError
-from haios_dag.events import lines
-from haios_dag.text import printable, say
-from haios_dag.workspace import Workspace
+from haios_dag import events
+from haios_dag.base import files, line_numbers, schema
+from haios_dag.base.console import printable, say
+from haios_dag.base.errors import HaiosError, InvalidError
+from haios_dag.base.workspace import Workspace
+from haios_dag.events import log_lines
+from haios_dag.ingest import traces
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -38,7 +40,7 @@ _READ = {
 _AT_SCHEMA = {"no ts", "no type"}  # the schema says the same
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """What is wrong at one place: `line` counts from 1, `path` is a JSON path such as `$.ts`."""
 
     file: Path
@@ -100,7 +102,7 @@ def named(path: Path) -> Target:
 # --- checking ------------------------------------------------------------------------------------
 
 
-def check(target: Target, counts: Counter[str], most: float = math.inf) -> Iterator[Finding]:
+def check(target: Target, counts: Counter[str], most: float = math.inf) -> Iterator[Violation]:
     """Return what is wrong with a file, in bounded memory for an event log.
 
     After `most` findings of an event log the messages may be brief: nobody is to read them.
@@ -119,9 +121,9 @@ def check(target: Target, counts: Counter[str], most: float = math.inf) -> Itera
     except FileNotFoundError:
         raise
     except OSError as error:
-        yield Finding(path, 1, "$", "error", f"cannot be read: {error.strerror}")
+        yield Violation(path, 1, "$", "error", f"cannot be read: {error.strerror}")
     except InvalidError as error:
-        yield Finding(path, 1, "$", "error", str(error))
+        yield Violation(path, 1, "$", "error", str(error))
 
 
 def _whole(file: IO[bytes]) -> bytes:
@@ -132,17 +134,17 @@ def _whole(file: IO[bytes]) -> bytes:
     return data
 
 
-def _log(path: Path, file: IO[bytes], counts: Counter[str], most: float) -> Iterator[Finding]:
+def _log(path: Path, file: IO[bytes], counts: Counter[str], most: float) -> Iterator[Violation]:
     """Check the lines of an event log. An oddity that is a warning is one finding for all lines."""
     odd: Counter[str] = Counter()
     first: dict[str, int] = {}
     number = unread = said = 0
-    for entry in lines.forward(file):
+    for entry in log_lines.forward(file):
         number, event, problem, _, strange = entry
         if event is None:
             unread += 1
             said += 1
-            yield Finding(path, number, "$", "error", str(problem))
+            yield Violation(path, number, "$", "error", str(problem))
             continue
         try:
             if not strange and schema.acceptor(*schema.names_of_event(event["type"]))(event):
@@ -159,10 +161,10 @@ def _log(path: Path, file: IO[bytes], counts: Counter[str], most: float) -> Iter
     counts["events"] += number - unread
     for name, times in sorted(odd.items()):
         message = f"{name}: {_count(times, 'line')} from this one on"
-        yield Finding(path, first[name], "$", "warning", message)
+        yield Violation(path, first[name], "$", "warning", message)
 
 
-def _event(path: Path, entry: events.Entry, *, brief: bool) -> Iterator[Finding]:
+def _event(path: Path, entry: events.Entry, *, brief: bool) -> Iterator[Violation]:
     """Return the errors of an event that was read, of the same number when they are brief."""
     event = entry.event or {}
     said = set()
@@ -172,13 +174,13 @@ def _event(path: Path, entry: events.Entry, *, brief: bool) -> Iterator[Finding]
         naive = place == "$.ts" and "ts without offset, read as local time" in entry.odd
         if not naive and (place, message) not in said:
             said.add((place, message))
-            yield Finding(path, entry.number, place, "error", message[:_LONGEST])
+            yield Violation(path, entry.number, place, "error", message[:_LONGEST])
     for odd in entry.odd:
         if odd not in _READ | _AT_SCHEMA and not (odd == "unreadable ts" and said):
-            yield Finding(path, entry.number, "$", "error", odd)
+            yield Violation(path, entry.number, "$", "error", odd)
 
 
-def _traces(path: Path, data: bytes, counts: Counter[str]) -> Iterator[Finding]:
+def _traces(path: Path, data: bytes, counts: Counter[str]) -> Iterator[Violation]:
     """Check a trace file: as ingest reads it, blank lines aside, but torn lines too."""
     counts["lines"] += data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
@@ -192,12 +194,12 @@ def _traces(path: Path, data: bytes, counts: Counter[str]) -> Iterator[Finding]:
             if not found:
                 traces.from_value(value)
         except (ValueError, RecursionError) as error:
-            yield Finding(path, number, "$", "error", _reason(error))
+            yield Violation(path, number, "$", "error", _reason(error))
     if data.startswith(b"\xef\xbb\xbf"):
-        yield Finding(path, 1, "$", "warning", "byte order mark")
+        yield Violation(path, 1, "$", "warning", "byte order mark")
 
 
-def _document(path: Path, data: bytes, kind: str) -> Iterator[Finding]:
+def _document(path: Path, data: bytes, kind: str) -> Iterator[Violation]:
     """Check a file that holds one value."""
     plain = data.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -210,18 +212,18 @@ def _document(path: Path, data: bytes, kind: str) -> Iterator[Finding]:
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None) or re.search(r"\(at line (\d+)", str(error))
         number = int(line[1]) if isinstance(line, re.Match) else line or 1
-        yield Finding(path, number, "$", "error", _reason(error))
+        yield Violation(path, number, "$", "error", _reason(error))
         return
     text = plain.decode("utf-8")
-    where = positions.in_toml if kind == "toml" else positions.in_json
+    where = line_numbers.in_toml if kind == "toml" else line_numbers.in_json
     for one in found:
         yield _violation(path, where(text, list(one.absolute_path)), one)
     if plain != data:
-        yield Finding(path, 1, "$", "warning", "byte order mark")
+        yield Violation(path, 1, "$", "warning", "byte order mark")
 
 
-def _violation(path: Path, line: int, error: "ValidationError") -> Finding:
-    return Finding(path, line, error.json_path, "error", error.message[:_LONGEST])
+def _violation(path: Path, line: int, error: "ValidationError") -> Violation:
+    return Violation(path, line, error.json_path, "error", error.message[:_LONGEST])
 
 
 def _reason(error: Exception) -> str:
@@ -266,7 +268,7 @@ def show(root: Path, paths: Iterable[str] = (), *, json: bool = False) -> None:
 
 def _all(
     root: Path, paths: list[Path], counts: Counter[str], most: float
-) -> Iterator[tuple[Path, Iterator[Finding]]]:
+) -> Iterator[tuple[Path, Iterator[Violation]]]:
     """Return the findings of each file."""
     for path in paths or [root]:
         if not path.is_dir():
@@ -276,24 +278,27 @@ def _all(
         for target in of_workspace(Workspace(path)):
             yield target.file, _present(target, counts, most)
         if paths and counts["files"] == before:
-            yield path, iter([Finding(path, 1, "$", "error", "has no file that could be checked")])
+            yield (
+                path,
+                iter([Violation(path, 1, "$", "error", "has no file that could be checked")]),
+            )
     if not paths or any(path.is_dir() for path in paths):
         for file in sorted(schema.resource("schemas").glob("*.json")):
             yield file, _present(Target(file, "schema"), counts, most)
 
 
-def _one(path: Path, counts: Counter[str], most: float) -> Iterator[Finding]:
+def _one(path: Path, counts: Counter[str], most: float) -> Iterator[Violation]:
     """Check a file that somebody named: it has to be there and to be known."""
     counts["files"] += 1
     try:
         yield from check(named(path), counts, most)
     except FileNotFoundError:
-        yield Finding(path, 1, "$", "error", "not there")
+        yield Violation(path, 1, "$", "error", "not there")
     except InvalidError as error:
-        yield Finding(path, 1, "$", "error", str(error))
+        yield Violation(path, 1, "$", "error", str(error))
 
 
-def _present(target: Target, counts: Counter[str], most: float) -> Iterator[Finding]:
+def _present(target: Target, counts: Counter[str], most: float) -> Iterator[Violation]:
     """Check a file of a workspace, which need not be there."""
     try:
         yield from check(target, counts, most)
@@ -302,17 +307,17 @@ def _present(target: Target, counts: Counter[str], most: float) -> Iterator[Find
         counts["not there"] += 1
 
 
-def _text(finding: Finding) -> str:
+def _text(finding: Violation) -> str:
     word = "warning: " if finding.level == "warning" else ""
     line = f"{finding.file}:{finding.line}: {word}{finding.path}: {finding.message}"
     return printable(line)
 
 
-def _json(finding: Finding) -> str:
+def _json(finding: Violation) -> str:
     return json_format.dumps(finding._asdict() | {"file": str(finding.file)})
 
 
-def _github(finding: Finding) -> str:
+def _github(finding: Violation) -> str:
     """Return an annotation as GitHub Actions reads it, escaped as its own toolkit does."""
     place = "".join(_ESCAPES.get(one, one) for one in str(finding.file))
     message = _text(finding).replace("%", "%25")

@@ -11,7 +11,7 @@ import pytest
 import workspaces
 from hypothesis import HealthCheck, settings
 
-from haios_dag.doctor import schedule
+from haios_dag.doctor import schedule_checks
 from haios_dag.schedule import systemctl
 
 # No test asserts on time: not hypothesis on its own either. In CI the examples are always the same.
@@ -67,7 +67,7 @@ def scheduled(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     (tmp_path / "bin").mkdir()
     doctors.program(tmp_path / "bin" / "crontab", f'cat "{table}"')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(schedule, "_CRON", ())
+    monkeypatch.setattr(schedule_checks, "_CRON", ())
     monkeypatch.setattr(systemctl, "RUNS", tmp_path / "nowhere")
     return copy
 

@@ -3,9 +3,9 @@
 import sqlite3
 from pathlib import Path
 
-from haios_dag import doctor
-from haios_dag.doctor.finding import Finding
-from haios_dag.workspace import Workspace
+from haios_dag.base.workspace import Workspace
+from haios_dag.doctor import examination
+from haios_dag.doctor.findings import Finding
 
 BEAT = ".haios/beat.lock"
 MARKER = '{"beat": "b", "pid": 1, "host": "h", "started": "s"}'
@@ -21,7 +21,7 @@ def program(path: Path, body: str) -> None:
 def examine(root: Path) -> dict[str, list[Finding]]:
     """Return what every check finds."""
     found: dict[str, list[Finding]] = {}
-    for name, finding in doctor.examine(Workspace(root)):
+    for name, finding in examination.examine(Workspace(root)):
         found.setdefault(name, []).append(finding)
     return found
 

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from haios_dag import schema
-from haios_dag.workspace import Workspace
+from haios_dag.base import schema
+from haios_dag.base.workspace import Workspace
 
 Event = dict[str, Any]
 
@@ -16,8 +16,8 @@ OPEN = """
 import sys
 from pathlib import Path
 from haios_dag import events
-from haios_dag.errors import EventError, HaiosError
-from haios_dag.workspace import Workspace
+from haios_dag.base.errors import EventError, HaiosError
+from haios_dag.base.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
 """
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import logs
 
-from haios_dag import clock
+from haios_dag.base import clock
 
 HOURLY = "[schedule]\nevery_minutes = 60\n"
 

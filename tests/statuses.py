@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from haios_dag import schema, status
-from haios_dag.workspace import Workspace
+from haios_dag import status
+from haios_dag.base import schema
+from haios_dag.base.workspace import Workspace
 
 NOW = "2026-01-31T12:00:00.000+00:00"
 DUE = "2026-01-31T13:00:00.000+00:00"
@@ -54,7 +55,7 @@ WRITER = f"""
 import json, sys
 from pathlib import Path
 from haios_dag import status
-from haios_dag.workspace import Workspace
+from haios_dag.base.workspace import Workspace
 workspace, pulse = Workspace(Path(sys.argv[1])), json.loads({json.dumps(PULSE)!r})
 """
 

@@ -9,13 +9,13 @@ import haios_databases
 import pytest
 from memory_checks import Foreign, blob
 
-from haios_dag.documents import Statement
+from haios_dag.ingest.markdown import Statement
+from haios_dag.ingest.traces import Trace
 from haios_dag.memory.bridges import Pair
 from haios_dag.memory.documents import Recorded
-from haios_dag.memory.insights import Draft, Member, Source
+from haios_dag.memory.insights import ClusterMember, Draft, Source
 from haios_dag.memory.store import Store
 from haios_dag.memory.vectors import Kind
-from haios_dag.traces import Trace
 
 MODEL = "test-4"
 
@@ -143,7 +143,9 @@ def concept(foreign: Foreign, text: str) -> int:
 def join(store: Store, kind: Kind, leader: int, *members: int, beat: str | None = None) -> None:
     """Record that items form a cluster under its leader."""
     with store.transaction():
-        store.put_members(kind, [Member(one, leader, 1.0) for one in (leader, *members)], beat)
+        store.put_members(
+            kind, [ClusterMember(one, leader, 1.0) for one in (leader, *members)], beat
+        )
 
 
 def draft(content: str, *sources: int) -> Draft:

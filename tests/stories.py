@@ -5,10 +5,10 @@ from typing import Any
 
 import logs
 
-from haios_dag import clock, config
+from haios_dag.base import clock, config
 from haios_dag.resonance import story, translate
-from haios_dag.resonance.story import Finding, Story
-from haios_dag.schedule.slots import Slots
+from haios_dag.resonance.story import Pattern, Story
+from haios_dag.schedule.due_times import Slots
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Told = dict[str, Any]
@@ -78,6 +78,6 @@ SCHEDULE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def said(findings: list[Finding]) -> list[str]:
+def said(findings: list[Pattern]) -> list[str]:
     """Return what findings say."""
     return [one.says for one in findings]

@@ -7,17 +7,15 @@ import haios_dag
 
 PACKAGE = Path(haios_dag.__file__).parent
 
-# From the ground up; a module imports from its own group or from those above it in this list.
-GROUPS = [
-    {"errors", "clock", "files", "text", "counts", "progress"},
-    {"schema", "positions", "config", "workspace", "front_matter", "statements", "head"},
-    {"documents", "traces", "events", "init", "schedule", "marker", "notify"},
-    {"memory"},
-    {"embedding", "ingest"},
-    {"synthesis", "status", "recall", "signals", "resonance"},
-    {"pulse", "heartbeat", "validate"},
-    {"doctor", "alarm", "vitals", "watch"},
-    {"beat", "commands"},
+# From the ground up; a module imports from its own row or from those above it in this list.
+ROWS = [
+    {"base"},
+    {"events", "memory", "init"},
+    {"ingest", "embedding", "schedule"},
+    {"synthesis", "recall", "resonance", "pulse", "validate"},
+    {"status", "doctor"},
+    {"beat"},
+    {"commands"},
     {"__main__"},
 ]
 SQL = {"memory"}
@@ -28,9 +26,9 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def group(module: str) -> int:
+def row(module: str) -> int:
     """Return the level of a top-level name of the package."""
-    return next(level for level, names in enumerate(GROUPS) if module in names)
+    return next(level for level, names in enumerate(ROWS) if module in names)
 
 
 def imported(path: Path) -> set[str]:
@@ -47,13 +45,13 @@ def imported(path: Path) -> set[str]:
 
 
 def test_imports_point_one_way() -> None:
-    """No module imports from a group that stands above its own."""
+    """No module imports from a row that stands above its own."""
     wrong = []
     for path in modules():
         own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if own in {"__init__", "dodo"}:
             continue
-        wrong += [f"{own} imports {other}" for other in imported(path) if group(other) > group(own)]
+        wrong += [f"{own} imports {other}" for other in imported(path) if row(other) > row(own)]
     assert not wrong
 
 
@@ -67,7 +65,7 @@ def test_renderers_know_only_the_job() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("haios_dag")
         }
-    allowed = {"errors", "schedule.job", "schedule.slots"}
+    allowed = {"base.errors", "schedule.job", "schedule.due_times"}
     assert set().union(*found.values()) == {f"haios_dag.{name}" for name in allowed}
 
 
@@ -102,3 +100,21 @@ def test_the_wall_clock_is_read_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}:
                 assert getattr(node.value, "id", "") == "clock", path
+
+
+def test_one_name_is_one_thing() -> None:
+    """No two public classes, type aliases or modules have the same name."""
+    places: dict[str, list[str]] = {}
+    for path in modules():
+        name = path.relative_to(PACKAGE).as_posix()
+        parent = path.parent.name if path.parent != PACKAGE else "haios_dag"
+        places.setdefault(parent if path.stem == "__init__" else path.stem, []).append(name)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(name)
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                alias = node.targets[0].id
+                if alias[0].isupper() and not alias.isupper():
+                    places.setdefault(alias, []).append(name)
+    public = {name: found for name, found in places.items() if not name.startswith("_")}
+    assert {name: found for name, found in public.items() if len(found) > 1} == {}

@@ -16,7 +16,7 @@ from memory_checks import assert_invariants
 
 from haios_dag.embedding import space
 from haios_dag.memory.store import Store
-from haios_dag.synthesis.leaders import BLOCK, Leaders
+from haios_dag.synthesis.clustering import BLOCK, Leaders
 
 if TYPE_CHECKING:
     from haios_dag.memory.vectors import Kind

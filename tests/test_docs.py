@@ -11,10 +11,11 @@ import workspaces
 from pages import DOCS, PAGES, blocks, generate, page, prose, spans, table
 from workspaces import ROOT
 
-from haios_dag import schema, statements
-from haios_dag.events import lines
-from haios_dag.schedule import write
-from haios_dag.synthesis import extract
+from haios_dag.base import schema
+from haios_dag.events import log_lines
+from haios_dag.ingest import statements
+from haios_dag.schedule import entry_files
+from haios_dag.synthesis import insight_text
 
 DOIT_COMMANDS = {"help", "info", "list", "run"}
 
@@ -110,13 +111,13 @@ def test_every_state_and_type_is_named() -> None:
 
 def test_every_refusal_is_explained() -> None:
     """The page of insights gives each reason for which a cluster makes none, and no other."""
-    tree = ast.parse(Path(extract.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(insight_text.__file__).read_text(encoding="utf-8"))
     reasons = {
         call.args[0].value
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Name)
-        and call.func.id == extract.Refusal.__name__
+        and call.func.id == insight_text.Refusal.__name__
         and isinstance(call.args[0], ast.Constant)
     }
     rows = table(page("insights"), "refused because", "what it means")
@@ -125,8 +126,8 @@ def test_every_refusal_is_explained() -> None:
 
 def test_every_oddity_of_a_line_is_named() -> None:
     """The page of events names whatever can be odd about a line, and why one is not read."""
-    tree = ast.parse(Path(lines.__file__).read_text(encoding="utf-8"))
-    said = {lines._NOT_JSON, lines._TOO_DEEP, "torn last line"}
+    tree = ast.parse(Path(log_lines.__file__).read_text(encoding="utf-8"))
+    said = {log_lines._NOT_JSON, log_lines._TOO_DEEP, "torn last line"}
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func) in {
             "self._odd.add",
@@ -190,7 +191,7 @@ def doit_task(words: list[str]) -> str | None:
 def test_commands_exist(path: Path) -> None:
     """Every task and subcommand that a page shows can be run."""
     tasks = set(generate.task_names())
-    subtasks = {f"schedule:{name}" for name in write.RENDERERS}
+    subtasks = {f"schedule:{name}" for name in entry_files.RENDERERS}
     for line in shell_lines(path.read_text(encoding="utf-8")):
         if found := re.search(r"(?:^|[/\\]|-m )doit (\S.*)$", line):
             task = doit_task(found[1].split())

@@ -17,10 +17,12 @@ from workspaces import ROOT, doit, log
 from zones import local_time
 
 import haios_dag
-from haios_dag import config, events, files, schema, traces
+from haios_dag import events
+from haios_dag.base import config, files, schema
+from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import space
-from haios_dag.events import dates
-from haios_dag.workspace import Workspace
+from haios_dag.events import dates, show_events
+from haios_dag.ingest import traces
 
 
 def test_every_table_of_ours_is_named(beaten: Path) -> None:
@@ -252,7 +254,7 @@ def test_example_event(tmp_path: Path) -> None:
     events.append(Workspace(tmp_path), event)
     with local_time("UTC"):
         (entry,) = events.read(Workspace(tmp_path))
-        assert events.report.line(entry) + "\n" in blocks(text, "text")
+        assert show_events.line(entry) + "\n" in blocks(text, "text")
 
 
 def test_example_of_writing(copy: Path) -> None:

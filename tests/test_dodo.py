@@ -52,8 +52,8 @@ def test_loading_imports_nothing_heavy() -> None:
         "import runpy; runpy.run_path('dodo.py')\n"
         "heavy = {'numpy', 'yaml', 'jsonschema', 'jsonschema_rs', 'orjson', 'wordllama',"
         " 'markdown_it', 'dateutil', 'tqdm', 'dotenv', 'pydantic', 'tomllib'}\n"
-        "heavy |= {f'haios_dag.{name}' for name in ('config', 'events', 'memory.store', 'pulse',"
-        " 'recall', 'signals')}\n"
+        "heavy |= {f'haios_dag.{name}' for name in ('base.config', 'events', 'memory.store',"
+        " 'pulse.liveness', 'recall.ranking', 'status.status_keys')}\n"
         "print(sorted(heavy & sys.modules.keys()))\n"
     )
     done = subprocess.run(

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspaces import environment
 
-from haios_dag import __version__, init, schema
-from haios_dag.errors import HaiosError
+from haios_dag import __version__, init
+from haios_dag.base import schema
+from haios_dag.base.errors import HaiosError
 
 
 def run(

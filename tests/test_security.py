@@ -22,11 +22,13 @@ import workspaces
 from memory_checks import assert_invariants
 from pages import page, spans, table
 
-from haios_dag import events, files, ingest
-from haios_dag.counts import Counts
-from haios_dag.errors import DocumentError
+from haios_dag import events
+from haios_dag.base import files
+from haios_dag.base.errors import DocumentError
+from haios_dag.base.step import BeatContext
+from haios_dag.base.workspace import Workspace
+from haios_dag.ingest import ingest_step
 from haios_dag.memory.store import Store
-from haios_dag.workspace import Workspace
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes, links and file names")
 
@@ -365,17 +367,17 @@ def test_a_link_that_takes_the_place_of_a_document_is_not_read(
     private = "The harbour of the other folder is where its ships are counted."
     outside.write_text(f"# Private\n\n{private}\n")
     document.write_text("# New\n\nA thing that was never said before is here.\n")
-    plain = ingest.scan
+    plain = ingest_step.scan
 
-    def scan(workspace: Workspace) -> dict[str, ingest.Found]:
+    def scan(workspace: Workspace) -> dict[str, ingest_step.ScannedFile]:
         found = plain(workspace)
         document.unlink()
         document.symlink_to(outside)
         return found
 
-    monkeypatch.setattr(ingest, "scan", scan)
+    monkeypatch.setattr(ingest_step, "scan", scan)
     with pytest.raises(DocumentError, match=r"docs/new\.md.*symbolic links"):
-        ingest.run(Workspace(copy), None, Counts())
+        ingest_step.run(BeatContext(Workspace(copy)))
     assert private.encode() not in (copy / "memory.db").read_bytes()
 
 

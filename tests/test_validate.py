@@ -12,9 +12,10 @@ import yaml
 from logs import heartbeat, simple
 from workspaces import doit
 
-from haios_dag import __main__, events, schema, validate
-from haios_dag.errors import InvalidError
-from haios_dag.workspace import Workspace
+from haios_dag import __main__, events, validate
+from haios_dag.base import schema
+from haios_dag.base.errors import InvalidError
+from haios_dag.base.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)

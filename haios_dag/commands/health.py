@@ -4,10 +4,10 @@ import sys
 
 from doit.exceptions import TaskError, TaskFailed
 
+from haios_dag.base.console import printable
+from haios_dag.base.errors import HaiosError
+from haios_dag.base.workspace import Workspace
 from haios_dag.commands.shared import JSON, STREAMED, Task, said
-from haios_dag.errors import HaiosError
-from haios_dag.text import printable
-from haios_dag.workspace import Workspace
 
 
 def validate(workspace: Workspace) -> Task:
@@ -34,9 +34,9 @@ def doctor(workspace: Workspace) -> Task:
 
     @said
     def examine(fix: bool, json: bool) -> TaskFailed | TaskError | None:
-        from haios_dag import doctor
+        from haios_dag.doctor import examination
 
-        code = doctor.show(workspace, fix=fix, json=json)
+        code = examination.show(workspace, fix=fix, json=json)
         if code == 1:
             return TaskFailed("something is wrong", report=False)
         return TaskError("something is unknown", report=False) if code else None
@@ -56,10 +56,10 @@ def show_pulse(workspace: Workspace) -> Task:
     """`doit pulse`: whether it beats."""
 
     def look(notify: bool, json: bool) -> TaskError | None:
-        from haios_dag import alarm
+        from haios_dag.pulse import watchdog
 
         try:
-            code = alarm.show(workspace, json=json, notify=notify)
+            code = watchdog.show(workspace, json=json, notify=notify)
         except HaiosError as error:  # not 1, which would say that it is late
             return TaskError(printable(str(error)))
         if code:
@@ -81,7 +81,7 @@ def vitals(workspace: Workspace) -> Task:
     """`doit vitals`: what the slim status says."""
 
     def look() -> TaskFailed | TaskError | None:
-        from haios_dag import vitals
+        from haios_dag.status import vitals
 
         try:
             fresh = vitals.show(workspace)
@@ -98,7 +98,7 @@ def watch(workspace: Workspace) -> Task:
 
     @said
     def beat() -> None:
-        from haios_dag import watch
+        from haios_dag.pulse import watch
 
         watch.run(workspace)
 

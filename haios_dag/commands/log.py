@@ -2,10 +2,10 @@
 
 from doit.exceptions import TaskError
 
+from haios_dag.base.console import printable
+from haios_dag.base.errors import EventError, RefusedError
+from haios_dag.base.workspace import Workspace
 from haios_dag.commands.shared import JSON, STREAMED, Task, said
-from haios_dag.errors import EventError, RefusedError
-from haios_dag.text import printable
-from haios_dag.workspace import Workspace
 
 
 def show_events(workspace: Workspace) -> Task:
@@ -74,9 +74,9 @@ def resonate(workspace: Workspace) -> Task:
 
     @said
     def tell(since: str, json: bool) -> None:
-        from haios_dag.resonance import report
+        from haios_dag.resonance import show_resonance
 
-        report.show(workspace, since, json=json)
+        show_resonance.show(workspace, since, json=json)
 
     date = {
         "name": "since",

@@ -2,8 +2,8 @@
 
 from doit import doit_cmd
 
+from haios_dag.base.workspace import Workspace
 from haios_dag.commands.shared import JSON, STREAMED, Task, said
-from haios_dag.workspace import Workspace
 
 
 def recall(workspace: Workspace) -> Task:
@@ -11,7 +11,7 @@ def recall(workspace: Workspace) -> Task:
 
     @said
     def recall(words: list[str], count: int, json: bool) -> None:
-        from haios_dag import recall as recalling
+        from haios_dag.recall import ranking as recalling
 
         recalling.show(workspace, [*words, *_variables()], count, json=json)
 
@@ -47,9 +47,9 @@ def undo_synthesis(workspace: Workspace) -> Task:
 
     @said
     def undo() -> None:
-        from haios_dag.synthesis import takeback
+        from haios_dag.synthesis import take_back
 
-        takeback.undo(workspace)
+        take_back.undo(workspace)
 
     doc = "take back what synthesize and bridge wrote in the last beat"
     return {"basename": "synthesis-undo", "actions": [undo], "doc": doc}

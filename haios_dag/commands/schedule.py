@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import TaskError, TaskFailed
 
+from haios_dag.base.console import printable, say
+from haios_dag.base.errors import HaiosError, ScheduleError
+from haios_dag.base.workspace import Workspace
 from haios_dag.commands.shared import STREAMED, Action, Task, said
-from haios_dag.errors import HaiosError, ScheduleError
-from haios_dag.text import printable, say
-from haios_dag.workspace import Workspace
 
 if TYPE_CHECKING:
-    from haios_dag.schedule.job import Task as Kind
-    from haios_dag.schedule.manage import Managed
+    from haios_dag.schedule.installation import Managed
+    from haios_dag.schedule.job import JobTask as Kind
 
 _SCHEDULERS = {
     "windows": "HAIOS-Heartbeat.xml, for the Windows Task Scheduler",
@@ -65,7 +65,7 @@ def _write_schedule(workspace: Workspace, names: list[str], task: "Kind") -> Act
 
     @said
     def write() -> None:
-        from haios_dag.schedule import write as schedules
+        from haios_dag.schedule import entry_files as schedules
 
         for name in names:
             try:
@@ -82,7 +82,7 @@ def _is_scheduled(workspace: Workspace, names: list[str], task: "Kind") -> Calla
     """Return an up-to-date check. It never raises: what it cannot tell, writing will."""
 
     def uptodate() -> bool:
-        from haios_dag.schedule import write as schedules
+        from haios_dag.schedule import entry_files as schedules
 
         try:
             return all(schedules.current(workspace, name, task) for name in names)
@@ -150,7 +150,7 @@ def _command(name: str, action: Action, params: list[dict[str, Any]], doc: str) 
 
 
 def _managed(workspace: Workspace, words: list[str], *, watchdog: bool) -> "Managed":
-    from haios_dag.schedule.manage import Managed
+    from haios_dag.schedule.installation import Managed
 
     names = [word for word in words if not word.startswith("--")]
     if len(names) > 1:

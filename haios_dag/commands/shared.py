@@ -6,8 +6,8 @@ from typing import Any
 
 from doit.exceptions import TaskError, TaskFailed
 
-from haios_dag.errors import HaiosError
-from haios_dag.text import printable
+from haios_dag.base.console import printable
+from haios_dag.base.errors import HaiosError
 
 Task = dict[str, Any]
 Action = Callable[..., TaskFailed | TaskError | None]

@@ -3,14 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterator
 
-from haios_dag import clock, files
-from haios_dag.doctor import place, pulse
-from haios_dag.doctor.finding import Finding
+from haios_dag.base import clock, files
+from haios_dag.base.errors import HaiosError
+from haios_dag.base.progress import progress
+from haios_dag.base.workspace import Workspace
+from haios_dag.doctor import beat_checks, place_checks
+from haios_dag.doctor.findings import Finding
 from haios_dag.embedding.space import DEFAULT
-from haios_dag.errors import HaiosError
 from haios_dag.memory.health import Health
-from haios_dag.progress import progress
-from haios_dag.workspace import Workspace
 
 
 def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
         path.chmod(files.PRIVATE)
         yield Finding("fixed", "only its owner may read it now", str(path))
     if "leftovers" in wanted:
-        for path in pulse.written(workspace):
+        for path in beat_checks.written(workspace):
             files.remove_leftovers(path)
         yield Finding("fixed", "the temporary files of killed writes are removed")
     if repairs:
@@ -40,7 +40,7 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
 def _back_up(store: Health) -> Finding:
     now = f"{clock.now():%Y%m%dT%H%M%SZ}"
     target = store.path.with_name(f"{store.path.name}.backup-{now}")
-    needed = place.size(store.path) + place.LEAST
+    needed = place_checks.size(store.path) + place_checks.LEAST
     if shutil.disk_usage(target.parent).free < needed:
         raise HaiosError(
             f"{target} does not fit on its disk, so nothing was changed; free {needed >> 20:,} MB"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from haios_dag.errors import ModelError
+from haios_dag.base.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,10 +1,10 @@
 """The event log of a workspace: append, read, archive, and show it to people."""
 
-from haios_dag.events.add import add
+from haios_dag.events.add_event import add
 from haios_dag.events.dates import since
-from haios_dag.events.lines import Entry
-from haios_dag.events.log import append, archives, clear
-from haios_dag.events.reading import (
+from haios_dag.events.event_stats import stats
+from haios_dag.events.log_lines import Entry
+from haios_dag.events.log_reader import (
     has_beat,
     read,
     read_back,
@@ -14,8 +14,8 @@ from haios_dag.events.reading import (
     read_since,
     recent,
 )
-from haios_dag.events.report import clear_log, show, show_since
-from haios_dag.events.stats import stats
+from haios_dag.events.log_writer import append, archives, clear
+from haios_dag.events.show_events import clear_log, show, show_since
 
 __all__ = [
     "Entry",

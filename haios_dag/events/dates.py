@@ -4,7 +4,7 @@ import re
 import warnings
 from datetime import UTC, datetime, timedelta
 
-from haios_dag.errors import EventError
+from haios_dag.base.errors import EventError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = (

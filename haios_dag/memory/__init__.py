@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from haios_dag.base.workspace import Workspace
     from haios_dag.memory.store import Store
-    from haios_dag.workspace import Workspace
 
 
 def open_memory(workspace: "Workspace", *, write: bool, create: bool = False) -> "Store":

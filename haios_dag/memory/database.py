@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from haios_dag import files
-from haios_dag.errors import MemoryUnavailableError
-from haios_dag.memory import tables, totals, words
+from haios_dag.base import files
+from haios_dag.base.errors import MemoryUnavailableError
+from haios_dag.memory import row_counts, tables, word_index
 
 BUSY_SECONDS = 10
 # What is embedded and compared of a trace, as SQL over reasoning_traces.
@@ -56,7 +56,7 @@ def cache_folder(path: Path) -> Path:
 def sqlite() -> tuple[str, bool]:
     """Return the version of this Python's SQLite, and whether it can index words."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        return sqlite3.sqlite_version, words.is_known(connection)
+        return sqlite3.sqlite_version, word_index.is_known(connection)
 
 
 class Database:
@@ -136,9 +136,9 @@ class Database:
 
     def _prepare_totals(self) -> None:
         """Begin to keep the counts where an earlier release did not."""
-        if not totals.are_kept(self.connection):
+        if not row_counts.are_kept(self.connection):
             with self.transaction():
-                totals.keep(self.connection)
+                row_counts.keep(self.connection)
 
     def _prepare_heads(self) -> None:
         """Give the ledger of an earlier release its column for heads."""
@@ -165,10 +165,10 @@ class Database:
 
     def _prepare_words(self) -> None:
         """Make the word index where it is missing or stale, if this SQLite can."""
-        self._indexes_words = words.is_known(self.connection)
-        if self._indexes_words and not words.is_current(self.connection):
+        self._indexes_words = word_index.is_known(self.connection)
+        if self._indexes_words and not word_index.is_current(self.connection):
             with self.transaction():
-                words.fill(self.connection)
+                word_index.fill(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -187,21 +187,21 @@ class Database:
     def _index_new(self) -> None:
         """Index the words of new concepts; the caller holds the transaction."""
         if self._indexes_words:
-            words.add_new(self.connection)
+            word_index.add_new(self.connection)
 
     def _index_again(self, concept: int, old: str, new: str) -> None:
         """Index the new words of an insight; the caller holds the transaction."""
         if self._indexes_words:
             self._index_new()  # the insight itself may be new
-            words.replace(self.connection, concept, old, new)
+            word_index.replace(self.connection, concept, old, new)
         else:
-            words.mark_stale(self.connection)
+            word_index.mark_stale(self.connection)
 
     def _index_afresh(self) -> None:
         """Index the words of all concepts anew; the caller holds the transaction."""
-        words.mark_stale(self.connection)
+        word_index.mark_stale(self.connection)
         if self._indexes_words:
-            words.fill(self.connection)
+            word_index.fill(self.connection)
 
     def _see_clusters(self) -> None:
         """Count every synthesis cluster up to now as seen; the caller holds the transaction."""

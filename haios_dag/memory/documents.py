@@ -5,13 +5,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from haios_dag import clock
+from haios_dag.base import clock
 from haios_dag.memory.database import SEEN_CLUSTERS, TRACE_TEXT, Database, meaning, text_hash
 from haios_dag.memory.tables import columns
 
 if TYPE_CHECKING:
-    from haios_dag.documents import Statement
-    from haios_dag.traces import Trace
+    from haios_dag.ingest.markdown import Statement
+    from haios_dag.ingest.traces import Trace
 
 # A concept is boilerplate when its form stands in too many documents, an orphan when it stands in
 # none. Both are derived from the occurrences, so the order of arrival does not matter. Documents

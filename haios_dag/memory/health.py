@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from haios_dag import files
-from haios_dag.errors import MemoryUnavailableError
-from haios_dag.memory import tables, totals, words
+from haios_dag.base import files
+from haios_dag.base.errors import MemoryUnavailableError
+from haios_dag.memory import row_counts, tables, word_index
 from haios_dag.memory.database import BUSY_SECONDS, cache_folder, meaning
 from haios_dag.memory.store import Store
 from haios_dag.memory.vectors import THERE
@@ -180,7 +180,7 @@ class Health(Store):
     def count_wrong_totals(self) -> int:
         """Return how many of the kept counts are not those of the items."""
         with meaning(self.path):
-            if not totals.are_kept(self.connection):
+            if not row_counts.are_kept(self.connection):
                 return 0  # an earlier release's; the next writer begins to keep them
         return self._count(
             "dag_counts LEFT JOIN (SELECT kind AS k, state AS s, model IS NOT NULL AS e,"
@@ -197,7 +197,7 @@ class Health(Store):
         """
         connection = self.connection
         with meaning(self.path):
-            if not words.is_known(connection) or not words.is_current(connection):
+            if not word_index.is_known(connection) or not word_index.is_current(connection):
                 return "there is none, or it is stale"
             missing = self._count(
                 "concepts WHERE id <= (SELECT max(id) FROM dag_items WHERE kind = 'concept')"
@@ -240,9 +240,9 @@ class Health(Store):
         folder = cache_folder(self.path)
         if not (folder / "head.json").exists():
             return None
-        from haios_dag.memory import cache  # numpy
+        from haios_dag.memory import vector_cache  # numpy
 
-        cached = cache.Cache(folder, model, dimensions)
+        cached = vector_cache.Cache(folder, model, dimensions)
         if not len(cached.ids):
             return "it is not as it was left, and is not used"
         if cached.last > self._last():
@@ -347,7 +347,7 @@ class Health(Store):
         with self.transaction() as connection:
             if tables.columns(connection, "dag_text"):
                 connection.execute("DROP TABLE dag_text")
-            words.fill(connection)
+            word_index.fill(connection)
 
     def _count(self, rows: str, values: dict[str, object] | None = None) -> int:
         with meaning(self.path):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from haios_dag import clock
+from haios_dag.base import clock
 from haios_dag.memory.database import Database, meaning, text_hash
 from haios_dag.memory.vectors import THERE, Kind
 
@@ -21,7 +21,7 @@ AMONG = "kind = ? AND id IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ClusterMember:
     """A place of an item in a cluster; the leader's own similarity is 1."""
 
     id: int
@@ -94,11 +94,11 @@ class Insights(Database):
             sql = f"SELECT id FROM dag_items WHERE {where} ORDER BY id"
             return [row[0] for row in self.connection.execute(sql, values)]
 
-    def live_members(self, kind: Kind, leader: int) -> list[Member]:
+    def live_members(self, kind: Kind, leader: int) -> list[ClusterMember]:
         """Return the members of a cluster that some document still states, by id."""
         with meaning(self.path):
             return [
-                Member(id_, leader, similarity)
+                ClusterMember(id_, leader, similarity)
                 for id_, similarity in self.connection.execute(
                     "SELECT id, similarity FROM dag_items INDEXED BY dag_items_leader"
                     " WHERE kind = ? AND leader = ?"
@@ -156,7 +156,7 @@ class Insights(Database):
             ).fetchone()
         return row[0] if row else None
 
-    def put_members(self, kind: Kind, members: Sequence[Member], beat: str | None) -> None:
+    def put_members(self, kind: Kind, members: Sequence[ClusterMember], beat: str | None) -> None:
         """Record the clusters of new items; from then on they are considered."""
         self.connection.executemany(
             "UPDATE dag_items SET leader = ?, similarity = ?, beat = ? WHERE kind = ? AND id = ?",

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from haios_dag.memory import words
+from haios_dag.memory import word_index
 from haios_dag.memory.database import meaning
 from haios_dag.memory.insights import Insights, Place
 from haios_dag.memory.vectors import Kind
@@ -47,7 +47,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundConcept:
     """A concept as an answer: `sources` are an insight's, `places` a statement's."""
 
     id: int
@@ -74,9 +74,9 @@ class Search(Insights):
     def lacks_words(self) -> str | None:
         """Return why words cannot be searched, or None when they can."""
         with meaning(self.path):
-            if not words.is_known(self.connection):
+            if not word_index.is_known(self.connection):
                 return "the SQLite of this Python has no FTS5"
-            if not words.is_current(self.connection):
+            if not word_index.is_current(self.connection):
                 return "the memory has no word index yet, the next beat with work makes it"
         return None
 
@@ -133,7 +133,7 @@ class Search(Insights):
                 )
             ]
 
-    def found(self, concept: int) -> Found:
+    def found(self, concept: int) -> FoundConcept:
         """Return a concept with its places, or an insight with its sources and theirs."""
         with meaning(self.path):
             type_, text, insight = self.connection.execute(
@@ -148,7 +148,7 @@ class Search(Insights):
                 " ORDER BY id",
                 (concept,),
             ).fetchall()
-        return Found(
+        return FoundConcept(
             id=concept,
             insight=bool(insight),
             type=type_,

@@ -1,9 +1,9 @@
 """The memory as one object. SQL stands in this package alone."""
 
-from haios_dag.memory import totals
+from haios_dag.memory import row_counts
 from haios_dag.memory.bridges import WAITING_PAIR, Bridges
 from haios_dag.memory.database import meaning
-from haios_dag.memory.origins import Origins
+from haios_dag.memory.provenance import Origins
 from haios_dag.memory.search import Search
 from haios_dag.memory.undo import Undo
 from haios_dag.memory.vectors import THERE
@@ -41,7 +41,7 @@ class Store(Undo, Bridges, Search, Origins):
                 " (SELECT count(*) FROM dag_items WHERE leader IS NULL AND model IS NOT NULL"
                 "   AND state = 'live') AS unconsidered"
             )
-            return rows | totals.states(self.connection, rows, THERE)
+            return rows | row_counts.states(self.connection, rows, THERE)
 
     def _one(self, sql: str) -> dict[str, int]:
         cursor = self.connection.execute(sql)

@@ -8,7 +8,7 @@ columns in another order: every statement of this package names its columns.
 import sqlite3
 from pathlib import Path
 
-from haios_dag.errors import MemoryUnavailableError
+from haios_dag.base.errors import MemoryUnavailableError
 
 VERSION = "1"
 

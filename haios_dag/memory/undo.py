@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from haios_dag.errors import UndoError
+from haios_dag.base.errors import UndoError
 from haios_dag.memory import tables
 from haios_dag.memory.database import meaning
 from haios_dag.memory.documents import Documents
 from haios_dag.memory.vectors import Vectors
 
-Step = Literal["synthesize", "bridge"]
+UndoableStep = Literal["synthesize", "bridge"]
 Change = tuple[str, str, str, str | None, Any, Any]
 
 # The tables that the two steps write, with their keys.
@@ -58,7 +58,7 @@ class Undo(Documents, Vectors):
     _in_run = False
 
     @contextlib.contextmanager
-    def undoable(self, step: Step, beat: str | None) -> Iterator[None]:
+    def undoable(self, step: UndoableStep, beat: str | None) -> Iterator[None]:
         """Run the body as one transaction that `undo` can take back; adopt first.
 
         The steps of one beat are one record. By hand, where `beat` is None, a `bridge` belongs
@@ -79,7 +79,7 @@ class Undo(Documents, Vectors):
                     connection.execute(f"DROP TRIGGER IF EXISTS temp.dag_undo_{name}_{event}")
         self._in_run = True
 
-    def _begin(self, step: Step, beat: str | None) -> None:
+    def _begin(self, step: UndoableStep, beat: str | None) -> None:
         """Go on with the record of this beat, or begin a new one."""
         steps = self._steps()
         if not steps or any(of != beat for of in steps.values()) or (beat is None and (

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from haios_dag.errors import MemoryUnavailableError
+from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.database import TRACE_TEXT, Database, cache_folder, meaning
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from haios_dag.memory.cache import Cache, Row
+    from haios_dag.memory.vector_cache import Cache, Row
 
     Ids = NDArray[np.int64]
     Matrix = NDArray[np.float32]
@@ -230,11 +230,11 @@ class Vectors(Database):
 
     def remove_cache(self) -> None:
         """Delete the cache, before ids that it knows are given again."""
-        from haios_dag.memory import cache  # numpy
+        from haios_dag.memory import vector_cache  # numpy
 
         self._cache = None
         try:
-            cache.Cache(cache_folder(self.path), "", 0).remove()
+            vector_cache.Cache(cache_folder(self.path), "", 0).remove()
         except OSError as error:
             raise MemoryUnavailableError(
                 f"{cache_folder(self.path)} cannot be removed ({error.strerror}); delete it"
@@ -242,10 +242,10 @@ class Vectors(Database):
 
     def _cached(self, model: str, dimensions: int) -> "Cache":
         """Return the cache, empty where it disagrees with the database."""
-        from haios_dag.memory import cache  # numpy
+        from haios_dag.memory import vector_cache  # numpy
 
         if self._cache is None:
-            found = cache.Cache(cache_folder(self.path), model, dimensions)
+            found = vector_cache.Cache(cache_folder(self.path), model, dimensions)
             if not self._agrees(found, model):
                 found.forget()
             self._cache = found

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
-from haios_dag.resonance.story import Event, Finding, Story, median
+from haios_dag.resonance.story import Pattern, Story, StoryEvent, median
 
 _NAMED = 5  # items
 _HOUR = timedelta(hours=1)
 
 
-def digest(story: Story) -> Iterator[Finding]:
+def digest(story: Story) -> Iterator[Pattern]:
     """Find what happened since, in numbers: beats by outcome, products, sessions, items.
 
     A session's length is from its start to its end, where the log has both.
@@ -18,7 +18,7 @@ def digest(story: Story) -> Iterator[Finding]:
     found = [one for one in story.of(*story.kinds) if one.when >= story.since]
     if not found and not story.counted:
         return
-    kinds: dict[str, list[Event]] = {}
+    kinds: dict[str, list[StoryEvent]] = {}
     for one in found:
         kinds.setdefault(one.kind, []).append(one)
     parts = [
@@ -32,10 +32,10 @@ def digest(story: Story) -> Iterator[Finding]:
     if others := story.counted.total() + len(kinds.get("check", [])):
         parts.append(_many(others, "other event"))
     last = [events[-1] for events in kinds.values()]
-    yield Finding("; ".join(parts), 1.0, story.until, sorted(last, key=lambda one: one.when))
+    yield Pattern("; ".join(parts), 1.0, story.until, sorted(last, key=lambda one: one.when))
 
 
-def _beats(beats: list[Event]) -> Iterator[str]:
+def _beats(beats: list[StoryEvent]) -> Iterator[str]:
     if beats:
         outcomes = Counter(one.facts["outcome"] for one in beats)
         ranked = sorted(outcomes.items(), key=lambda one: (-one[1], one[0]))
@@ -55,11 +55,11 @@ def _beats(beats: list[Event]) -> Iterator[str]:
             yield ", ".join(sums)
 
 
-def _sessions(sessions: list[Event]) -> Iterator[str]:
+def _sessions(sessions: list[StoryEvent]) -> Iterator[str]:
     """Say how many sessions began, or ended where no start is known, and how long they were."""
     if not sessions:
         return
-    starts: dict[str, Event] = {}
+    starts: dict[str, StoryEvent] = {}
     lengths = []
     for one in sessions:
         if one.facts["action"] == "start":
@@ -70,7 +70,7 @@ def _sessions(sessions: list[Event]) -> Iterator[str]:
     yield said + (f", half of them within {median(lengths):.1f} h" if lengths else "")
 
 
-def _completions(completions: list[Event]) -> Iterator[str]:
+def _completions(completions: list[StoryEvent]) -> Iterator[str]:
     if items := list(dict.fromkeys(one.item for one in completions)):
         more = f" and {len(items) - _NAMED:,} more" if len(items) > _NAMED else ""
         yield f"{_many(len(items), 'item')} completed: {', '.join(items[-_NAMED:])}{more}"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from haios_dag.base.workspace import Workspace
 from haios_dag.events import Entry
-from haios_dag.resonance.story import Event
-from haios_dag.workspace import Workspace
+from haios_dag.resonance.story import StoryEvent
 
 BURST = 10
 """Events in one second of one log from which on they are taken for no work of people or agents."""
@@ -61,7 +61,7 @@ def _settle(dated: list[Dated], left_out: Counter[str]) -> Iterator[Dated]:
         left_out[IN_BURSTS] += len(dated)
 
 
-def fixtures(workspace: Workspace, *, known: bool) -> Callable[[Event], bool]:
+def fixtures(workspace: Workspace, *, known: bool) -> Callable[[StoryEvent], bool]:
     """Return what tells whether an event is about a made-up item or session; raise ConfigError.
 
     Made up are items that `[resonance] fixtures` names, sessions beyond the current one, and, with
@@ -72,7 +72,7 @@ def fixtures(workspace: Workspace, *, known: bool) -> Callable[[Event], bool]:
     items = _items(workspace) if known else set()
     session = workspace.session
 
-    def is_fixture(event: Event) -> bool:
+    def is_fixture(event: StoryEvent) -> bool:
         item = event.item
         if not item:
             return False

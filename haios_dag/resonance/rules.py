@@ -3,28 +3,28 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from haios_dag import clock
-from haios_dag.resonance import beats, compound, work
+from haios_dag.base import clock
+from haios_dag.resonance import beat_rules, compound_rules, work_rules
 from haios_dag.resonance.digest import digest
-from haios_dag.resonance.story import Event, Finding, Story
+from haios_dag.resonance.story import Pattern, Story, StoryEvent
 
-Rule = Callable[[Story], Iterator[Finding]]
+StoryRule = Callable[[Story], Iterator[Pattern]]
 
 DIGEST = "digest"
-RULES: dict[str, tuple[str, Rule]] = {
+RULES: dict[str, tuple[str, StoryRule]] = {
     DIGEST: ("what happened", digest),
-    "unblocked-chain": ("compound effect", compound.unblocked_chain),
-    "milestone-moved": ("compound effect", compound.milestone_moved),
-    "documents-grew-insights": ("compound effect", compound.documents_grew_insights),
-    "stuck": ("anti-pattern", work.stuck),
-    "skipped-phase": ("anti-pattern", work.skipped_phase),
-    "orphan-session": ("anti-pattern", work.orphan_session),
-    "closures-without-checks": ("anti-pattern", work.closures_without_checks),
-    "failing-gate": ("anti-pattern", work.failing_gate),
-    "failing-step": ("anti-pattern", beats.failing_step),
-    "slower-beats": ("anti-pattern", beats.slower_beats),
-    "gap": ("rhythm", beats.gap),
-    "active-hours": ("rhythm", beats.active_hours),
+    "unblocked-chain": ("compound effect", compound_rules.unblocked_chain),
+    "milestone-moved": ("compound effect", compound_rules.milestone_moved),
+    "documents-grew-insights": ("compound effect", compound_rules.documents_grew_insights),
+    "stuck": ("anti-pattern", work_rules.stuck),
+    "skipped-phase": ("anti-pattern", work_rules.skipped_phase),
+    "orphan-session": ("anti-pattern", work_rules.orphan_session),
+    "closures-without-checks": ("anti-pattern", work_rules.closures_without_checks),
+    "failing-gate": ("anti-pattern", work_rules.failing_gate),
+    "failing-step": ("anti-pattern", beat_rules.failing_step),
+    "slower-beats": ("anti-pattern", beat_rules.slower_beats),
+    "gap": ("rhythm", beat_rules.gap),
+    "active-hours": ("rhythm", beat_rules.active_hours),
 }
 
 _EVIDENCE = 6  # events of a finding that are shown
@@ -35,7 +35,7 @@ class Named(NamedTuple):
     """A finding and the rule that found it."""
 
     rule: str
-    finding: Finding
+    finding: Pattern
 
 
 def findings(story: Story) -> list[Named]:
@@ -65,14 +65,14 @@ def as_json(named: Named) -> dict[str, Any]:
     }
 
 
-def shown(finding: Finding) -> list[Event]:
+def shown(finding: Pattern) -> list[StoryEvent]:
     """Return the events that stand for a finding, the first and the last ones of many."""
     found = list(finding.evidence)
     half = _EVIDENCE // 2
     return found if len(found) <= _EVIDENCE else found[:half] + found[-half:]
 
 
-def facts(event: Event) -> dict[str, Any]:
+def facts(event: StoryEvent) -> dict[str, Any]:
     """Return the key facts of an event, those that it has."""
     item = {"item": event.item} if event.item else {}
     return item | {key: value for key, value in event.facts.items() if value and key != "well"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from haios_dag.schedule.slots import Slots
+from haios_dag.schedule.due_times import Slots
 
 MOST = 100_000
 """Events that a story keeps, the newest ones."""
@@ -15,7 +15,7 @@ LOOK_BACK_DAYS = 30
 """Days before the instant asked for that are read too, so that what began there is understood."""
 
 
-class Event(NamedTuple):
+class StoryEvent(NamedTuple):
     """One thing that happened.
 
     `type` is its type in the log; `kind` is what it means here: `beat`, `completion`, `phase`,
@@ -31,13 +31,13 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Pattern:
     """What a rule found: in one line, how strong from 0 to 1, when it was complete, and why."""
 
     says: str
     strength: float
     at: datetime
-    evidence: Sequence[Event]
+    evidence: Sequence[StoryEvent]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +52,18 @@ class Story:
     until: datetime
     stuck_days: float
     slots: Slots
-    kinds: Mapping[str, Sequence[Event]]
+    kinds: Mapping[str, Sequence[StoryEvent]]
     counted: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def of(self, *kinds: str) -> list[Event]:
+    def of(self, *kinds: str) -> list[StoryEvent]:
         """Return the events of some kinds in order of time."""
         found = [event for kind in kinds for event in self.kinds.get(kind, ())]
         return found if len(kinds) == 1 else sorted(found, key=lambda event: event.when)
 
-    def by_item(self, *kinds: str) -> dict[str, list[Event]]:
+    def by_item(self, *kinds: str) -> dict[str, list[StoryEvent]]:
         """Return the events of some kinds that name an item, by that, in order of time."""
-        found: dict[str, list[Event]] = {}
+        found: dict[str, list[StoryEvent]] = {}
         for event in self.of(*kinds):
             if event.item:
                 found.setdefault(event.item, []).append(event)
@@ -83,9 +83,9 @@ def median(values: Iterable[float]) -> float:
     return (found[len(found) // 2] + found[(len(found) - 1) // 2]) / 2
 
 
-def sort(found: Iterable[Event]) -> dict[str, list[Event]]:
+def sort(found: Iterable[StoryEvent]) -> dict[str, list[StoryEvent]]:
     """Return events by kind, each kind in order of time."""
-    kinds: dict[str, list[Event]] = {}
+    kinds: dict[str, list[StoryEvent]] = {}
     for one in sorted(found, key=lambda event: event.when):
         kinds.setdefault(one.kind, []).append(one)
     return kinds

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from haios_dag.resonance.story import Event
+from haios_dag.resonance.story import StoryEvent
 
-Told = Mapping[str, Any]
+ToldEvent = Mapping[str, Any]
 
 _LONGEST = 200  # characters of a text that is kept
 _MOST = 30  # items, effects and steps of one event
 
 
-def events(when: datetime, told: Told) -> Iterator[Event]:
+def events(when: datetime, told: ToldEvent) -> Iterator[StoryEvent]:
     """Return an event of either log as the rules know it, one for each item that it names.
 
     Nothing for one that no rule knows, or that lacks what makes it one.
@@ -22,13 +22,13 @@ def events(when: datetime, told: Told) -> Iterator[Event]:
     if translate := _TYPES.get(kind):
         for name, item, facts in translate(told):
             if item or name in ("beat", "session", "check"):
-                yield Event(when, kind, name, item, facts)
+                yield StoryEvent(when, kind, name, item, facts)
 
 
 _Translated = Iterator[tuple[str, str, dict[str, Any]]]  # kind, item, facts
 
 
-def _heartbeat(told: Told) -> _Translated:
+def _heartbeat(told: ToldEvent) -> _Translated:
     """Return what the rules need of a heartbeat, which may be one that others wrote."""
     given = told.get("steps")
     steps = {
@@ -37,7 +37,7 @@ def _heartbeat(told: Told) -> _Translated:
         if isinstance(step, dict)
     } if isinstance(given, dict) else {}  # fmt: skip
 
-    def count(of: Told, key: str) -> int:
+    def count(of: ToldEvent, key: str) -> int:
         return int(_number(of.get(key)) or 0)
 
     yield (
@@ -63,36 +63,36 @@ def _heartbeat(told: Told) -> _Translated:
     )
 
 
-def _completion(key: str) -> Callable[[Told], _Translated]:
+def _completion(key: str) -> Callable[[ToldEvent], _Translated]:
     """Return what translates the completion of the item under a key."""
 
-    def translate(told: Told) -> _Translated:
+    def translate(told: ToldEvent) -> _Translated:
         effects = [effect for one in _list(told.get("effects")) if (effect := _text(one))]
         yield "completion", _text(told.get(key)), {"effects": effects} if effects else {}
 
     return translate
 
 
-def _queue(told: Told) -> _Translated:
+def _queue(told: ToldEvent) -> _Translated:
     if told.get("to") == "done":
         for one in _list(told.get("items")):
             yield "completion", _text(one), {}
 
 
-def _phase(item: str, to: str) -> Callable[[Told], _Translated]:
+def _phase(item: str, to: str) -> Callable[[ToldEvent], _Translated]:
     """Return what translates the entry of the item under a key into the phase under another."""
 
-    def translate(told: Told) -> _Translated:
+    def translate(told: ToldEvent) -> _Translated:
         start = _text(told.get("from_phase")).upper()
         yield "phase", _text(told.get(item)), {"from": start, "to": _text(told.get(to)).upper()}
 
     return translate
 
 
-def _session(action: str) -> Callable[[Told], _Translated]:
+def _session(action: str) -> Callable[[ToldEvent], _Translated]:
     """Return what translates a session's start or end, or the one that the event names."""
 
-    def translate(told: Told) -> _Translated:
+    def translate(told: ToldEvent) -> _Translated:
         number = _number(told.get("session"))
         text = _text(told.get("session")) if number is None else str(int(number))
         item = text if text.strip("0") else ""  # 0: the writer did not know
@@ -101,18 +101,18 @@ def _session(action: str) -> Callable[[Told], _Translated]:
     return translate
 
 
-def _milestone(told: Told) -> _Translated:
+def _milestone(told: ToldEvent) -> _Translated:
     old, new = _number(told.get("old")), _number(told.get("new"))
     if old is not None and new is not None:
         yield "milestone", _text(told.get("source")), {"old": old, "new": new}
 
 
-def _validation(told: Told) -> _Translated:
+def _validation(told: ToldEvent) -> _Translated:
     facts = {"gate": _text(told.get("gate")), "result": _text(told.get("result"))}
     yield "check", _text(told.get("work_id")), facts
 
 
-def _violation(told: Told) -> _Translated:
+def _violation(told: ToldEvent) -> _Translated:
     yield (
         "check",
         _text(told.get("work_id")),
@@ -120,7 +120,7 @@ def _violation(told: Told) -> _Translated:
     )
 
 
-_TYPES: dict[str, Callable[[Told], _Translated]] = {
+_TYPES: dict[str, Callable[[ToldEvent], _Translated]] = {
     "heartbeat": _heartbeat,
     "item_complete": _completion("id"),
     "cascade": _completion("source"),

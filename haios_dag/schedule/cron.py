@@ -3,9 +3,9 @@
 import shlex
 from pathlib import PurePosixPath
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
+from haios_dag.schedule.due_times import DAY, HOUR
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.slots import DAY, HOUR
 
 _LONGEST = 998  # bytes of a command that cron still reads
 _LOCKS = {"heartbeat": "cron.lock", "watchdog": "watchdog.lock"}

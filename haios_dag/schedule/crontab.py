@@ -6,11 +6,11 @@ All that is not between the marks is somebody else's, and stays as it is to the 
 import difflib
 from pathlib import Path
 
-from haios_dag.errors import ScheduleError
-from haios_dag.schedule import cron, fields
-from haios_dag.schedule.client import Entry, State, Step, Trial
+from haios_dag.base.errors import ScheduleError
+from haios_dag.schedule import cron, drift
+from haios_dag.schedule.external_program import ask, home, user
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import ask, home, user
+from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
 
 _PROCESSES = Path("/proc")
 _MAILERS = Path("/usr/sbin/sendmail"), Path("/usr/lib/sendmail")
@@ -24,17 +24,17 @@ def state(job: Job) -> State:
     return State({file: block} if block else {}, off="" if _runs() else "no cron runs here")
 
 
-def install(job: Job, entry: Entry) -> list[Step]:
+def install(job: Job, entry: EntryFiles) -> list[Operation]:
     """Return the step that puts the block in the place of the one that is there."""
     return [_step(job, *entry.values())]
 
 
-def remove(job: Job) -> list[Step]:
+def remove(job: Job) -> list[Operation]:
     """Return the step that takes the block away."""
     return [_step(job, b"")]
 
 
-def trial(job: Job, entry: Entry) -> Trial:  # noqa: ARG001 - as every client has it
+def trial(job: Job, entry: EntryFiles) -> Trial:  # noqa: ARG001 - as every client has it
     """Return how cron begins the command: with a shell, in the home, knowing next to nothing."""
     (block,) = entry.values()
     line = next(one for one in block.decode().split("\n") if one and not one.startswith("#"))
@@ -58,26 +58,28 @@ def advice(job: Job) -> list[str]:  # noqa: ARG001 - as every client has it
     return found
 
 
-def read(data: bytes) -> fields.Fields:
+def read(data: bytes) -> drift.Fields:
     """Return what the block says."""
-    return fields.of_cron(data)
+    return drift.of_cron(data)
 
 
-differences = fields.differences
+differences = drift.differences
 
 
 def _table() -> bytes:
     return ask("crontab", "-l", absent="no crontab for")
 
 
-def _step(job: Job, block: bytes) -> Step:
+def _step(job: Job, block: bytes) -> Operation:
     """Return the step that makes `block` the one of the job in the table, nothing else changed."""
     old = _table()
     new = _changed(old, job, block)
     before, after = (one.decode("utf-8", "backslashreplace").split("\n") for one in (old, new))
     lines = difflib.unified_diff(before, after, n=0, lineterm="")
     told = [line for line in lines if line[:2] not in {"--", "++", "@@"}]
-    return Step("\n  ".join(["in the crontab of this user:", *told]), lambda: _write(job, block))
+    return Operation(
+        "\n  ".join(["in the crontab of this user:", *told]), lambda: _write(job, block)
+    )
 
 
 def _write(job: Job, block: bytes) -> None:

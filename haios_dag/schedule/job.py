@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal
 
-from haios_dag.config import Schedule
-from haios_dag.errors import ScheduleError
-from haios_dag.schedule.slots import HOUR, Slots
-from haios_dag.workspace import OUTPUTS, Workspace
+from haios_dag.base.config import Schedule
+from haios_dag.base.errors import ScheduleError
+from haios_dag.base.workspace import OUTPUTS, Workspace
+from haios_dag.schedule.due_times import HOUR, Slots
 
-Task = Literal["heartbeat", "watchdog"]
+JobTask = Literal["heartbeat", "watchdog"]
 
-_TASKS: dict[Task, tuple[str, list[str]]] = {
+_TASKS: dict[JobTask, tuple[str, list[str]]] = {
     "heartbeat": ("one beat of the workspace", ["heartbeat"]),
     "watchdog": ("say when the beats stop", ["pulse", "--notify"]),
 }
@@ -32,7 +32,7 @@ class Job:
     root: PurePath
     slots: Slots
     time_limit: int  # minutes
-    task: Task = "heartbeat"
+    task: JobTask = "heartbeat"
     suffix: str = ""
     logged_on_only: bool = True
 
@@ -79,7 +79,7 @@ class Job:
 
 
 def make(
-    python: PurePath, root: PurePath, schedule: Schedule, host: str, task: Task = "heartbeat"
+    python: PurePath, root: PurePath, schedule: Schedule, host: str, task: JobTask = "heartbeat"
 ) -> Job:
     """Return a job of a workspace on a computer; raise ScheduleError.
 

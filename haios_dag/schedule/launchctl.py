@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from haios_dag import files
-from haios_dag.schedule import fields, launchd
-from haios_dag.schedule.client import Entry, State, Step, Trial
+from haios_dag.base import files
+from haios_dag.schedule import drift, launchd
+from haios_dag.schedule.external_program import ask, home, uid
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import ask, home, uid
+from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
 
 # What macOS keeps from programs that the user has not allowed it to.
 _PROTECTED = "Documents", "Desktop", "Downloads", "Library/Mobile Documents"
@@ -27,31 +27,31 @@ def state(job: Job) -> State:
     )
 
 
-def install(job: Job, entry: Entry) -> list[Step]:
+def install(job: Job, entry: EntryFiles) -> list[Operation]:
     """Return the steps that write the file, and load it in the place of what is loaded."""
     (data,) = entry.values()
     path = _path(job)
     return [
         *([_unload(job)] if _said(job) else []),
-        Step(f"write {path}", lambda: files.write_atomic(path, data)),
+        Operation(f"write {path}", lambda: files.write_atomic(path, data)),
         _run("enable", _service(job)),
         _run("bootstrap", _domain(), str(path)),
     ]
 
 
-def remove(job: Job) -> list[Step]:
+def remove(job: Job) -> list[Operation]:
     """Return the steps that unload the agent and delete its file."""
     path = _path(job)
     return [
         *([_unload(job)] if _said(job) else []),
-        *([Step(f"delete {path}", path.unlink)] if path.is_file() else []),
+        *([Operation(f"delete {path}", path.unlink)] if path.is_file() else []),
     ]
 
 
-def trial(job: Job, entry: Entry) -> Trial:
+def trial(job: Job, entry: EntryFiles) -> Trial:
     """Return how launchd begins the agent: in its folder, with the environment of the file."""
     (data,) = entry.values()
-    found = fields.of_launchd(data)
+    found = drift.of_launchd(data)
     words = [value for name, value in found.items() if name.startswith("ProgramArguments[")]
     environment = {"HOME": str(home()), "PATH": found["EnvironmentVariables.PATH"]}
     return Trial(words, Path(job.root), environment)
@@ -69,12 +69,12 @@ def advice(job: Job) -> list[str]:
     ]
 
 
-def read(data: bytes) -> fields.Fields:
+def read(data: bytes) -> drift.Fields:
     """Return what the property list says."""
-    return fields.of_launchd(data)
+    return drift.of_launchd(data)
 
 
-differences = fields.differences
+differences = drift.differences
 
 
 def _path(job: Job) -> Path:
@@ -96,9 +96,9 @@ def _said(job: Job) -> str:
     return ask("launchctl", "print", _service(job), absent=absent).decode("utf-8", "replace")
 
 
-def _unload(job: Job) -> Step:
+def _unload(job: Job) -> Operation:
     return _run("bootout", _service(job))
 
 
-def _run(*words: str) -> Step:
-    return Step(f"run: launchctl {' '.join(words)}", lambda: ask("launchctl", *words))
+def _run(*words: str) -> Operation:
+    return Operation(f"run: launchctl {' '.join(words)}", lambda: ask("launchctl", *words))

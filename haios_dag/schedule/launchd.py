@@ -3,9 +3,9 @@
 import plistlib
 from typing import Any
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
+from haios_dag.schedule.due_times import DAY, HOUR
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.slots import DAY, HOUR
 
 _LIMITED = (
     "import runpy, signal; signal.alarm({seconds});"

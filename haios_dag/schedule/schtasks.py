@@ -5,11 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from haios_dag.errors import ScheduleError
-from haios_dag.schedule import fields, windows
-from haios_dag.schedule.client import Entry, State, Step, Trial
+from haios_dag.base.errors import ScheduleError
+from haios_dag.schedule import drift, windows
+from haios_dag.schedule.external_program import UnansweredError, ask
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import UnansweredError, ask
+from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
 
 _NAME, _NEXT, _LAST, _RESULT = 1, 2, 5, 6  # columns of `/v /fo csv`, whose heads are translated
 # What Windows may leave out when it prints a task (the schema's defaults).
@@ -30,7 +30,7 @@ def state(job: Job) -> State:
         return State({})
     (file,) = windows.files(job)
     printed = _text(ask("schtasks", "/query", "/xml", "/tn", name))
-    on = fields.of_windows(printed.encode()).get("Settings/Enabled", "true") == "true"
+    on = drift.of_windows(printed.encode()).get("Settings/Enabled", "true") == "true"
     return State(
         {file: printed.encode()},
         off="" if on else "it is disabled",
@@ -40,21 +40,21 @@ def state(job: Job) -> State:
     )
 
 
-def install(job: Job, entry: Entry) -> list[Step]:
+def install(job: Job, entry: EntryFiles) -> list[Operation]:
     """Return the step that registers the file that was written into the workspace."""
     (file,) = entry
     path = str(Path(job.root) / "scheduler" / file)
     words = ["/create", "/f", "/tn", windows.name(job), "/xml", path]
-    return [Step(f"run: schtasks {' '.join(words)}", lambda: _create(job, words))]
+    return [Operation(f"run: schtasks {' '.join(words)}", lambda: _create(job, words))]
 
 
-def remove(job: Job) -> list[Step]:
+def remove(job: Job) -> list[Operation]:
     """Return the step that deletes the task."""
     words = ["/delete", "/f", "/tn", windows.name(job)]
-    return [Step(f"run: schtasks {' '.join(words)}", lambda: ask("schtasks", *words))]
+    return [Operation(f"run: schtasks {' '.join(words)}", lambda: ask("schtasks", *words))]
 
 
-def trial(job: Job, entry: Entry) -> Trial:  # noqa: ARG001 - as every client has it
+def trial(job: Job, entry: EntryFiles) -> Trial:  # noqa: ARG001 - as every client has it
     """Return how Windows begins the task: without a console, in its folder."""
     environment = {name: value for name in _KEPT if (value := os.environ.get(name))}
     root = environment.get("SYSTEMROOT", "")
@@ -77,17 +77,17 @@ def advice(job: Job) -> list[str]:
     return [said]
 
 
-def read(data: bytes) -> fields.Fields:
+def read(data: bytes) -> drift.Fields:
     """Return what a task says."""
-    return fields.of_windows(data)
+    return drift.of_windows(data)
 
 
-def differences(installed: fields.Fields, wanted: fields.Fields) -> list[fields.Difference]:
+def differences(installed: drift.Fields, wanted: drift.Fields) -> list[drift.Difference]:
     """Return how a task differs, but for what Windows adds and leaves out when it prints one."""
     defaults = {key: _DEFAULTS[last] for key in wanted if (last := key.split("/")[-1]) in _DEFAULTS}
     there = {key: value for key, value in installed.items()
              if key in wanted or key.startswith(("Triggers/", "Actions/"))}  # fmt: skip
-    return fields.differences(defaults | there, wanted)
+    return drift.differences(defaults | there, wanted)
 
 
 def _create(job: Job, words: list[str]) -> None:

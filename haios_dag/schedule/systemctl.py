@@ -4,11 +4,11 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from haios_dag import clock, files
-from haios_dag.schedule import fields, systemd
-from haios_dag.schedule.client import Entry, State, Step, Trial
+from haios_dag.base import clock, files
+from haios_dag.schedule import drift, systemd
+from haios_dag.schedule.external_program import UnansweredError, ask, home, user
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.program import UnansweredError, ask, home, user
+from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
 
 RUNS = Path("/run/systemd/system")  # sd_booted(3)
 _LINGERING = Path("/var/lib/systemd/linger")
@@ -52,34 +52,36 @@ def state(job: Job) -> State:
     )
 
 
-def install(job: Job, entry: Entry) -> list[Step]:
+def install(job: Job, entry: EntryFiles) -> list[Operation]:
     """Return the steps that write the files, and enable and begin the timer."""
     _, timer = systemd.files(job)
     steps = [
-        Step(f"write {path}", lambda path=path, data=data: files.write_atomic(path, data))  # type: ignore[misc]
+        Operation(f"write {path}", lambda path=path, data=data: files.write_atomic(path, data))  # type: ignore[misc]
         for name, data in entry.items()
         if not (path := _folder() / name).is_file() or path.read_bytes() != data
     ]
     steps += [_run("daemon-reload"), _run("enable", timer), _run("restart", timer)]
     if not job.logged_on_only and not _lingers():
-        steps.append(Step("run: loginctl enable-linger", lambda: ask("loginctl", "enable-linger")))
+        steps.append(
+            Operation("run: loginctl enable-linger", lambda: ask("loginctl", "enable-linger"))
+        )
     return steps
 
 
-def remove(job: Job) -> list[Step]:
+def remove(job: Job) -> list[Operation]:
     """Return the steps that stop and disable the timer, and delete the files and its stamp."""
     service, timer = systemd.files(job)
     there = [path for name in (service, timer) if (path := _folder() / name).is_file()]
     return [
         _run("disable", "--now", timer),
         _run("clean", "--what=state", timer),
-        *(Step(f"delete {path}", path.unlink) for path in there),
+        *(Operation(f"delete {path}", path.unlink) for path in there),
         _run("daemon-reload"),
-        Step(f"forget how {service} ended", lambda: _forget(service)),
+        Operation(f"forget how {service} ended", lambda: _forget(service)),
     ]
 
 
-def trial(job: Job, entry: Entry) -> Trial:  # noqa: ARG001 - as every client has it
+def trial(job: Job, entry: EntryFiles) -> Trial:  # noqa: ARG001 - as every client has it
     """Return how the manager begins the service: in its folder, with next to no environment."""
     environment = {"HOME": str(home()), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     return Trial(systemd.command(job), Path(job.root), environment)
@@ -96,12 +98,12 @@ def advice(job: Job) -> list[str]:
     return [said]
 
 
-def read(data: bytes) -> fields.Fields:
+def read(data: bytes) -> drift.Fields:
     """Return what a unit file says."""
-    return fields.of_systemd(data)
+    return drift.of_systemd(data)
 
 
-differences = fields.differences
+differences = drift.differences
 
 
 def answers() -> bool:
@@ -139,9 +141,9 @@ def _instant(said: str) -> str:
     return clock.iso(found)
 
 
-def _run(*words: str) -> Step:
+def _run(*words: str) -> Operation:
     command = ["systemctl", "--user", *words]
-    return Step(f"run: {' '.join(command)}", lambda: ask(*command))
+    return Operation(f"run: {' '.join(command)}", lambda: ask(*command))
 
 
 def _forget(service: str) -> None:

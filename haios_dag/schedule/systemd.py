@@ -1,8 +1,8 @@
 """The service and the timer for a user's systemd (244 or newer)."""
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
+from haios_dag.schedule.due_times import DAY, HOUR
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.slots import DAY, HOUR
 
 # What works without privileges and without namespaces, so that it holds in every user's manager.
 _HARDENING = """\

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import PurePath
 from xml.sax.saxutils import escape
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
+from haios_dag.schedule.due_times import ANCHOR, HOUR
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.slots import ANCHOR, HOUR
 
 _LONGEST = 260  # characters of a path
 _TRIGGERS = 48

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from haios_dag.workspace import Workspace
+    from haios_dag.base.workspace import Workspace
 
 
 def write(
     workspace: "Workspace", *, memory: Mapping[str, Any] | None, pulse: Mapping[str, Any]
 ) -> list[str]:
-    """Write the full and the slim status, and return warnings; see `publish.write`."""
-    from haios_dag.status import publish  # a reader of a status needs none of it
+    """Write the full and the slim status, and return warnings; see `status_files.write`."""
+    from haios_dag.status import status_files  # a reader of a status needs none of it
 
-    return publish.write(workspace, memory=memory, pulse=pulse)
+    return status_files.write(workspace, memory=memory, pulse=pulse)

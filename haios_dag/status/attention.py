@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from haios_dag import clock, events, signals
-from haios_dag.errors import EventError
-from haios_dag.resonance import lately
-from haios_dag.signals import Facts
-from haios_dag.text import printable
-from haios_dag.workspace import Workspace
+from haios_dag import events
+from haios_dag.base import clock
+from haios_dag.base.console import printable
+from haios_dag.base.errors import EventError
+from haios_dag.base.workspace import Workspace
+from haios_dag.resonance import recent_findings
+from haios_dag.status import signals
+from haios_dag.status.signals import SignalFacts
 
 _WAITING = "unembedded", "unconsidered", "waiting_pairs"
 
@@ -21,16 +23,16 @@ def keys(
     """Return `signals`, `signal_sources`, `resonance`, and warnings; print what signals changed.
 
     `before` is the slim status until now. `work` has what is known of `milestones`, `blocked`,
-    `stale` and `completed`, each as `signals.Facts` has it. Raise ConfigError or EventError.
+    `stale` and `completed`, each as `signals.SignalFacts` has it. Raise ConfigError or EventError.
     """
     settings = workspace.config.signals
     warnings = []
     try:
-        resonance = lately.look(workspace, before.get("resonance"), missed=pulse["missed"])
+        resonance = recent_findings.look(workspace, before.get("resonance"), missed=pulse["missed"])
     except EventError as error:  # it is not worth the rest of the status
         resonance = {"newest": "", "findings": []}
         warnings.append(str(error))
-    facts = Facts(
+    facts = SignalFacts(
         **work,
         missed=pulse["missed"],
         failing=_failing(pulse),

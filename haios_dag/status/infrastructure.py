@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from haios_dag import files, front_matter
-from haios_dag.workspace import Workspace
+from haios_dag.base import files
+from haios_dag.base.workspace import Workspace
+from haios_dag.ingest import front_matter
 
 _HEAD = front_matter.MAX_CHARACTERS * 2  # bytes read of a file whose front matter names it
 _JSON_BYTES = 2**20

@@ -4,15 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from haios_dag.status.documents import Document
+from haios_dag.status.known_documents import KnownDocument
 
 _CHECKPOINTS = "docs/checkpoints"
 _NUMBER = re.compile(r"(?:SESSION-S?|^S|^checkpoint-)([0-9]{1,6})(?![0-9])")
 
 
 def delta(
-    documents: Sequence[Document],
-    found: Mapping[str, Document],
+    documents: Sequence[KnownDocument],
+    found: Mapping[str, KnownDocument],
     session: int | None,
     milestone: Mapping[str, Any] | None,
 ) -> dict[str, Any] | None:
@@ -22,7 +22,7 @@ def delta(
     (contract section 3.1), and the prior one is the latest before it. `added` and `completed`
     compare the two latest checkpoints, `checkpoints`.
     """
-    by_number: dict[int, list[Document]] = {}
+    by_number: dict[int, list[KnownDocument]] = {}
     for one in documents:
         if one.folder == _CHECKPOINTS and (match := _NUMBER.search(one.path.rpartition("/")[2])):
             by_number.setdefault(int(match[1]), []).append(one)
@@ -52,5 +52,5 @@ def delta(
     }
 
 
-def _ids(checkpoints: Sequence[Document]) -> set[str]:
+def _ids(checkpoints: Sequence[KnownDocument]) -> set[str]:
     return {name for one in checkpoints for name in one.texts("backlog_ids")}

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from haios_dag.base.console import printable, say
+from haios_dag.base.errors import HaiosError
+from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import space
-from haios_dag.errors import HaiosError
 from haios_dag.memory import open_memory
-from haios_dag.text import printable, say
-from haios_dag.workspace import Workspace
 
 if TYPE_CHECKING:
-    from haios_dag.memory.origins import Product, Revision
+    from haios_dag.memory.provenance import Product, Revision
     from haios_dag.memory.store import Store
     from haios_dag.memory.vectors import Kind
 
@@ -132,7 +132,7 @@ class _Explanation:
         """Return, for each source that repeats earlier ones, the first of them and the cosine."""
         import numpy as np  # 70 ms
 
-        from haios_dag.synthesis import facts  # patterns
+        from haios_dag.synthesis import near_copies  # patterns
 
         model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
         known = self.store.embedded(kind, sorted(ids), model)
@@ -144,7 +144,7 @@ class _Explanation:
             rows, columns = np.nonzero(cosines >= space.DEFAULT.duplicate)
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                 item = known[start + row]
-                if item not in found and facts.repeats(texts[start + row], texts[column]):
+                if item not in found and near_copies.repeats(texts[start + row], texts[column]):
                     found[item] = known[column], float(cosines[row, column])
         return found
 

@@ -8,10 +8,10 @@ import pytest
 from memory_checks import Foreign, content_hash
 from store_contract import forget, read, trace
 
-from haios_dag.counts import Counts
-from haios_dag.embedding import embed, space
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import embed_step, space
 from haios_dag.memory.store import Store
-from haios_dag.workspace import Workspace
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
 BEAT = "A beat must say what it did even when a step of it has failed."
@@ -30,13 +30,13 @@ def workspace(tmp_path: Path) -> Workspace:
 def run(workspace: Workspace) -> tuple[int, int]:
     """Run the step; return the vectors made and reused."""
     counts = Counts()
-    embed.run(workspace, None, counts)
+    embed_step.run(BeatContext(workspace, counts=counts))
     return counts["vectors"], counts["reused"]
 
 
 def test_everything_gets_its_vector(workspace: Workspace) -> None:
     """Concepts and traces get the vectors of their texts, as HAIOS stores vectors."""
-    assert embed.idle(workspace) is None
+    assert embed_step.idle(workspace) is None
     assert run(workspace) == (3, 0)
     with Store.open(workspace.memory, write=False) as store:
         found = store.vectors("concept", [1, 2], space.DEFAULT.model, 768)
@@ -53,7 +53,7 @@ def test_everything_gets_its_vector(workspace: Workspace) -> None:
 def test_second_run_does_nothing(workspace: Workspace) -> None:
     """With nothing new the step is idle, and run all the same it writes nothing."""
     run(workspace)
-    assert embed.idle(workspace) == DONE
+    assert embed_step.idle(workspace) == DONE
     before = content_hash(workspace.memory)
     assert run(workspace) == (0, 0)
     assert content_hash(workspace.memory) == before
@@ -64,14 +64,14 @@ def test_same_text_is_embedded_once(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     """Equal texts share a vector, in one batch or in several, in one run or in the next."""
-    monkeypatch.setattr(embed, "_BATCH", batch)
+    monkeypatch.setattr(embed_step, "_BATCH", batch)
     with Foreign(workspace.memory) as foreign:
         for text in (LOCK, "Theirs alone.", "Theirs alone."):
             foreign.concept(text)
     assert run(workspace) == (4, 2)
     with Foreign(workspace.memory) as foreign:
         foreign.concept(BEAT)
-        assert embed.idle(workspace) is None
+        assert embed_step.idle(workspace) is None
         assert run(workspace) == (0, 1)
         rows = foreign.rows(
             "SELECT content, count(*), count(DISTINCT vector) FROM concepts"
@@ -86,9 +86,9 @@ def test_another_programs_item_wakes_it(workspace: Workspace, kind: str) -> None
     run(workspace)
     with Foreign(workspace.memory) as foreign:
         getattr(foreign, kind)("Something that an agent has just put into memory.")
-    assert embed.idle(workspace) is None
+    assert embed_step.idle(workspace) is None
     assert run(workspace) == (1, 0)
-    assert embed.idle(workspace) == DONE
+    assert embed_step.idle(workspace) == DONE
 
 
 @pytest.mark.parametrize("build", ["v3", "migrated"])
@@ -101,10 +101,10 @@ def test_memory_of_haios_is_work(tmp_path: Path, build: str) -> None:
         foreign.insight("[Theirs] Hold it.", [1, foreign.concept(BEAT)])
     before = path.read_bytes()
     workspace = Workspace(tmp_path)
-    assert embed.idle(workspace) is None
+    assert embed_step.idle(workspace) is None
     assert path.read_bytes() == before
     assert run(workspace) == (3, 0)
-    assert embed.idle(workspace) == DONE
+    assert embed_step.idle(workspace) == DONE
 
 
 def test_text_without_words_is_done_too(workspace: Workspace) -> None:
@@ -113,7 +113,7 @@ def test_text_without_words_is_done_too(workspace: Workspace) -> None:
         for text in ("", " ", "!!!", "\0", "\u202e"):
             foreign.concept(text)
     run(workspace)
-    assert embed.idle(workspace) == DONE
+    assert embed_step.idle(workspace) == DONE
 
 
 def test_orphans_are_not_embedded(workspace: Workspace) -> None:
@@ -127,7 +127,7 @@ def test_kept_batches_are_not_made_again(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a run is cut short, the next one makes only the vectors that are missing."""
-    monkeypatch.setattr(embed, "_BATCH", 1)
+    monkeypatch.setattr(embed_step, "_BATCH", 1)
     counts = Counts()
 
     def cut(**numbers: int) -> None:
@@ -138,6 +138,6 @@ def test_kept_batches_are_not_made_again(
     ending = Counts()
     monkeypatch.setattr(ending, "add", cut)
     with pytest.raises(KeyboardInterrupt):
-        embed.run(workspace, None, ending)
+        embed_step.run(BeatContext(workspace, counts=ending))
     assert counts["vectors"] == 1
     assert run(workspace) == (2, 0)

@@ -171,7 +171,7 @@ def refuse(*_, **__):
     raise SystemExit("a network was asked for")
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 from haios_dag.embedding import space
-from haios_dag.errors import ModelError
+from haios_dag.base.errors import ModelError
 try:
     space.embed(["a"])
 except ModelError as error:

@@ -13,8 +13,8 @@ from typing import Any
 import workspaces
 from memory_checks import assert_invariants
 
-from haios_dag import schema
-from haios_dag.workspace import Workspace
+from haios_dag.base import schema
+from haios_dag.base.workspace import Workspace
 
 Next = Callable[[Path], tuple[int, str]]  # a beat: its exit code and what it printed
 _GOOD = {"ok", "idle"}

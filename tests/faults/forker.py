@@ -12,12 +12,13 @@ from typing import Any
 
 import freezegun  # noqa: F401 - for the programs
 
-from haios_dag import beat, commands, front_matter, schema  # noqa: F401
-from haios_dag.embedding import embed, space  # noqa: F401
-from haios_dag.memory import cache  # noqa: F401
-from haios_dag.resonance import reading, rules  # noqa: F401
-from haios_dag.status import publish  # noqa: F401
-from haios_dag.synthesis import bridge, bridges, insights, synthesize, takeback  # noqa: F401
+from haios_dag.base import schema
+from haios_dag.embedding import embed_step, space  # noqa: F401
+from haios_dag.ingest import front_matter
+from haios_dag.memory import vector_cache  # noqa: F401
+from haios_dag.resonance import rules, story_reader  # noqa: F401
+from haios_dag.status import status_files  # noqa: F401
+from haios_dag.synthesis import bridge_step, bridger, synthesize_step, synthesizer, take_back  # noqa: F401
 
 
 def warm() -> None:

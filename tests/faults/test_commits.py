@@ -26,11 +26,12 @@ pytestmark = [
 CHILD = """
 import signal, sqlite3
 from doit.doit_cmd import DoitMain
-from haios_dag import ingest
-from haios_dag.embedding import embed
-from haios_dag.synthesis import bridges, insights
+from haios_dag.ingest import ingest_step
+from haios_dag.embedding import embed_step
+from haios_dag.synthesis import bridger, synthesizer
 
-ingest._BATCH, embed._BATCH, insights._BATCH, bridges._BATCH, bridges._KEPT = 2, 4, 1, 2, 3
+ingest_step._BATCH, embed_step._BATCH, synthesizer._BATCH = 2, 4, 1
+bridger._BATCH, bridger._KEPT = 2, 3
 moment, number, *words = sys.argv[1:]
 commits = 0
 

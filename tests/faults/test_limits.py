@@ -240,5 +240,5 @@ def test_every_command_is_tried() -> None:
     text = (workspaces.ROOT / "dodo.py").read_text(encoding="utf-8")
     tasks = {line[9:].partition("(")[0] for line in text.splitlines() if line[:9] == "def task_"}
     steps = {"_begin", "embed", "synthesize", "bridge"}  # as `ingest`
-    endless = {"watch"}  # tried in tests/test_watch.py
+    endless = {"watch"}  # tried in tests/pulse/test_watch.py
     assert tasks - steps - endless == tried - {"list"}

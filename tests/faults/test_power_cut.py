@@ -24,8 +24,8 @@ from logs import OPEN, TS
 from memory_checks import connected
 from processes import start
 
-from haios_dag import schema
-from haios_dag.workspace import Workspace
+from haios_dag.base import schema
+from haios_dag.base.workspace import Workspace
 
 pytestmark = [
     pytest.mark.slow,
@@ -46,8 +46,9 @@ def tell(what, answer):
 """
 # Appends, archiving and status writes in turns; each answer is told when it has been given.
 WRITER = f"""{OPEN}{TELL}
-from haios_dag import clock, pulse
-from haios_dag.status import publish
+from haios_dag.base import clock
+from haios_dag.pulse import liveness
+from haios_dag.status import status_files
 number = 0
 while True:
     number += 1
@@ -56,9 +57,9 @@ while True:
     if number % 8 == 0:
         events.clear(workspace)
     if number % 3 == 0:
-        facts = pulse.facts(workspace, None, clock.now(), {{}})
+        facts = liveness.facts(workspace, None, clock.now(), {{}})
         memory = dict(concepts=number, entities=0)
-        assert publish.write(workspace, memory=memory, pulse=facts) == []
+        assert status_files.write(workspace, memory=memory, pulse=facts) == []
         tell("status", number)
 """
 ROWS = """
@@ -71,9 +72,9 @@ ROWS = """
 # A beat that tells, after each of its commits, what its memory then holds.
 TELLING_BEAT = f"""{TELL}
 import sqlite3, sys
-from haios_dag import ingest
-from haios_dag.embedding import embed
-ingest._BATCH, embed._BATCH = 3, 20
+from haios_dag.ingest import ingest_step
+from haios_dag.embedding import embed_step
+ingest_step._BATCH, embed_step._BATCH = 3, 20
 class Connection(sqlite3.Connection):
     def execute(self, sql, *values):
         cursor = super().execute(sql, *values)

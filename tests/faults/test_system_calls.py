@@ -31,10 +31,10 @@ from faulting import Fault, events, learn
 from forks import Forks
 from logs import OPEN, fragments
 
-from haios_dag import schema
+from haios_dag.base import schema
+from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import space
 from haios_dag.memory.store import Store
-from haios_dag.workspace import Workspace
 
 Next = Callable[[Path], tuple[int, str]]
 
@@ -48,7 +48,9 @@ BEGIN = (
     OPEN
     + """
 import ctypes, json, os, select, subprocess
-from haios_dag import clock, pulse, status
+from haios_dag.base import clock
+from haios_dag.pulse import liveness
+from haios_dag import status
 from haios_dag.embedding import space
 from haios_dag.memory.store import Store
 
@@ -92,7 +94,7 @@ ROTATE = """
     tell("archived")
 """
 STATUS = """
-    facts = pulse.facts(workspace, None, clock.now(), {})
+    facts = liveness.facts(workspace, None, clock.now(), {})
     for warning in status.write(workspace, memory=None, pulse=facts):
         tell("warned", warning)
     tell("published")

@@ -11,7 +11,7 @@ from forks import Forks
 from logs import TS, fragments
 
 from haios_dag import events as log_events
-from haios_dag.workspace import Workspace
+from haios_dag.base.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import processes
 import pytest
 from store_contract import give_vectors, read, trace
 
-from haios_dag.errors import MemoryUnavailableError
+from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.store import Store
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."

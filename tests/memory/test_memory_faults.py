@@ -17,7 +17,7 @@ from memory_checks import Foreign, assert_invariants, connected, content_hash
 from outside import LOCK, filled, held, refused, snapshot
 from store_contract import read
 
-from haios_dag.errors import MemoryUnavailableError
+from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory import database
 from haios_dag.memory.store import Store
 
@@ -291,7 +291,7 @@ from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 from memory_checks import blob
 from store_contract import MODEL, draft, read, recorded, trace
-from haios_dag.documents import Statement
+from haios_dag.ingest.markdown import Statement
 from haios_dag.memory.bridges import Pair
 from haios_dag.memory.insights import Member
 from haios_dag.memory.store import Store

@@ -9,7 +9,7 @@ from memory_checks import Foreign, assert_invariants, connected, content_hash
 from outside import filled, refused
 from store_contract import MODEL, draft, forget, give_vectors, read, speak, trace
 
-from haios_dag.memory.insights import Member
+from haios_dag.memory.insights import ClusterMember
 from haios_dag.memory.store import Store
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
@@ -109,7 +109,9 @@ def test_a_foreign_column_may_have_any_name(tmp_path: Path, column: str) -> None
         connection.execute(f"ALTER TABLE dag_items ADD COLUMN \"{quoted}\" TEXT DEFAULT 'kept'")
     with Store.open(path, write=True) as store:
         with store.undoable("synthesize", "beat"):
-            store.put_members("concept", [Member(1, 1, 1.0), Member(2, 1, 1.0)], "beat")
+            store.put_members(
+                "concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 1.0)], "beat"
+            )
             store.lead(
                 "concept", 1, store.add_insight("concept", draft("Sum.", 1, 2), MODEL, "beat")
             )

@@ -20,7 +20,7 @@ from store_contract import (
     trace,
 )
 
-from haios_dag.errors import UndoError
+from haios_dag.base.errors import UndoError
 from haios_dag.memory.store import Store
 
 LOCK = "Release the lock before the process ends."

@@ -23,12 +23,12 @@ from store_contract import (
     waiting,
 )
 
-from haios_dag.documents import Statement
+from haios_dag.ingest.markdown import Statement
+from haios_dag.ingest.traces import Trace
 from haios_dag.memory.bridges import Pair
 from haios_dag.memory.documents import Recorded
-from haios_dag.memory.insights import Member
+from haios_dag.memory.insights import ClusterMember
 from haios_dag.memory.store import Store
-from haios_dag.traces import Trace
 
 TEXTS = [f"Statement number {number} says what no other statement says." for number in range(6)]
 
@@ -56,13 +56,21 @@ class InsightsContract(StoreContract):
         read(store, "docs/a.md", *TEXTS, traces=[trace("1"), trace("2", "Else?")])
         give_vectors(store)
         with store.transaction():
-            members = [Member(4, 1, 0.625), Member(1, 1, 1.0), Member(2, 1, 0.75), Member(3, 3, 1)]
+            members = [
+                ClusterMember(4, 1, 0.625),
+                ClusterMember(1, 1, 1.0),
+                ClusterMember(2, 1, 0.75),
+                ClusterMember(3, 3, 1),
+            ]
             store.put_members("concept", members, "b")
-            store.put_members("trace", [Member(1, 1, 1.0), Member(2, 1, 0.5)], "b")
+            store.put_members("trace", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.5)], "b")
         assert store.leading("concept", range(1, 99)) == [1, 3]
         assert store.leading("trace", range(1, 99)) == [1]
         assert store.live_members("concept", 1) == sorted(members[:3], key=lambda one: one.id)
-        assert store.live_members("trace", 1) == [Member(1, 1, 1.0), Member(2, 1, 0.5)]
+        assert store.live_members("trace", 1) == [
+            ClusterMember(1, 1, 1.0),
+            ClusterMember(2, 1, 0.5),
+        ]
         assert store.live_members("concept", 2) == []
 
     def test_orphan_leads_but_is_no_live_member(self, store: Store) -> None:
@@ -231,7 +239,7 @@ def everything_then_fail(store: Store) -> None:
     with store.transaction():
         store.replace_document("docs/b.md", *arguments(TEXTS[5], "New."))
         store.remove_document("docs/a.md", 5)
-        store.put_members("concept", [Member(1, 1, 1.0), Member(2, 1, 0.9)], "b")
+        store.put_members("concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.9)], "b")
         insight = store.add_insight("concept", draft("[One] Text.", 1, 2), MODEL, "b")
         store.lead("concept", 1, insight)
         store.revise_insight("concept", insight, draft("[Two] Text.", 1, 2, 3), MODEL, "b")

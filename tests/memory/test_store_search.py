@@ -21,7 +21,7 @@ from store_contract import (
     trace,
 )
 
-from haios_dag.memory import words
+from haios_dag.memory import word_index
 from haios_dag.memory.store import Store
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
@@ -200,7 +200,7 @@ class SearchContract(StoreContract):
         give_vectors(store)
         insight = speak(store, "concept", "[Zebra] Text.", 1, 2)
         with monkeypatch.context() as without:
-            without.setattr(words, "is_known", lambda _: False)
+            without.setattr(word_index, "is_known", lambda _: False)
             with Store.open(store.path, write=True) as other:
                 assert "no FTS5" in str(other.lacks_words())
                 read(other, "docs/b.md", LOG)

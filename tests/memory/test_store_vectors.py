@@ -17,7 +17,7 @@ from store_contract import (
     waiting,
 )
 
-from haios_dag.errors import MemoryUnavailableError
+from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.store import Store
 from haios_dag.memory.vectors import EMBEDDED_CHARACTERS
 

@@ -11,11 +11,12 @@ import workspaces
 from freezegun import freeze_time
 from statuses import PULSE, both
 
-from haios_dag import ingest, status
-from haios_dag.counts import Counts
+from haios_dag import status
+from haios_dag.base.step import BeatContext
+from haios_dag.base.workspace import Workspace
+from haios_dag.ingest import ingest_step
 from haios_dag.memory.store import Store
-from haios_dag.status import corpus, documents
-from haios_dag.workspace import Workspace
+from haios_dag.status import document_summary, known_documents
 
 pytestmark = pytest.mark.real
 THEN = "2026-02-25 15:03:24"  # when the committed full status was written
@@ -47,16 +48,16 @@ def slim(root: Path) -> dict[str, Any]:
     return list(both(Workspace(root)))[1]
 
 
-def gathered(root: Path) -> list[documents.Document]:
+def gathered(root: Path) -> list[known_documents.KnownDocument]:
     """Return the documents, read without a memory."""
-    found, warnings = documents.gather(Workspace(root), has_looked=False)
+    found, warnings = known_documents.gather(Workspace(root), has_looked=False)
     assert warnings == []
     return found
 
 
 def test_case_1_live_documents(root: Path, full: dict[str, Any]) -> None:
     """620 documents stand directly in HAIOS's folders."""
-    folders = [one.folder for one in corpus.live(gathered(root))]
+    folders = [one.folder for one in document_summary.live(gathered(root))]
     assert {folder: folders.count(folder) for folder in set(folders)} == {
         "docs/checkpoints": 444,
         "docs/plans": 94,
@@ -72,12 +73,12 @@ def test_case_2_front_matter(root: Path) -> None:
     """607 live documents have fields, 12 have none, one is not YAML; of all below docs likewise."""
     found = gathered(root)
 
-    def read(some: list[documents.Document]) -> tuple[int, int, list[str]]:
+    def read(some: list[known_documents.KnownDocument]) -> tuple[int, int, list[str]]:
         bad = [one.path for one in some if one.problem]
         good = [one for one in some if one.fields]
         return len(good), len(some) - len(good) - len(bad), bad
 
-    assert read(corpus.live(found)) == (607, 12, ["docs/work/active/WORK.md"])
+    assert read(document_summary.live(found)) == (607, 12, ["docs/work/active/WORK.md"])
     below = [one for one in found if one.path.startswith("docs/")]
     good, absent, bad = read(below)
     assert (len(below), good, absent, len(bad)) == (
@@ -117,9 +118,9 @@ def test_case_3_kinds_and_statuses(full: dict[str, Any]) -> None:
 def test_case_4_staleness(root: Path, at: str, stale: int) -> None:
     """More than 30 days old at each moment; 13 have no date; finished ones are told apart."""
     found = gathered(root)
-    now = documents.instant(at)
+    now = known_documents.instant(at)
     assert now is not None
-    told = corpus.workspace(found, corpus.live(found), now, detail=True)
+    told = document_summary.workspace(found, document_summary.live(found), now, detail=True)
     assert (told["stale_count"], told["undated"]) == (stale, 13)
     assert len(told["stale"]["items"]) == told["stale"]["count"] == told["summary"]["stale_items"]
     assert 0 < told["stale"]["count"] < stale / 3
@@ -262,11 +263,11 @@ def test_the_ledger_says_what_the_files_say(root: Path) -> None:
     """The status by ingest's ledger is the one by parsing all files, byte for byte."""
     workspace = Workspace(root)
     by_files = list(_texts(workspace))
-    ingest.run(workspace, None, Counts())
+    ingest_step.run(BeatContext(workspace))
     with Store.open(workspace.memory, write=False) as store:
         assert len(store.heads()) > 2000
     assert list(_texts(workspace)) == by_files
-    assert gathered(root) == documents.gather(workspace, has_looked=True)[0]
+    assert gathered(root) == known_documents.gather(workspace, has_looked=True)[0]
 
 
 def _texts(workspace: Workspace) -> Iterator[dict[str, Any]]:

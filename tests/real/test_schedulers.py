@@ -21,7 +21,7 @@ from workspaces import ROOT, log
 sys.path.append(str(ROOT / "tests" / "schedule"))
 
 import jobs
-from test_slots import CHANGES
+from test_due_times import CHANGES
 
 from haios_dag.schedule import cron, systemd
 

@@ -12,11 +12,11 @@ from freezegun import freeze_time
 from zones import local_time
 
 from haios_dag import events
-from haios_dag.errors import EventError
+from haios_dag.base.errors import EventError
+from haios_dag.base.workspace import Workspace
 from haios_dag.events import Entry
-from haios_dag.resonance import filtering, reading
-from haios_dag.resonance.story import Event, Story
-from haios_dag.workspace import Workspace
+from haios_dag.resonance import filtering, story_reader
+from haios_dag.resonance.story import Story, StoryEvent
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NOW = "2026-01-31T12:00:00"
@@ -62,7 +62,7 @@ def test_what_cannot_be_placed_is_counted() -> None:
 
 def made_up(root: Path, item: str, kind: str = "completion", *, known: bool = False) -> bool:
     """Tell whether an event about an item is left out."""
-    return filtering.fixtures(Workspace(root), known=known)(Event(NOON, "x", kind, item, {}))
+    return filtering.fixtures(Workspace(root), known=known)(StoryEvent(NOON, "x", kind, item, {}))
 
 
 def test_made_up_items(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_both_logs_are_one_story(tmp_path: Path) -> None:
             '{"timestamp": "2026-01-31T20:30:00+09:00", "work_id": "D", "event": "WorkClosed"}\n'
             "torn"
         )
-        story = reading.since(workspace, NOON - timedelta(hours=3))
+        story = story_reader.since(workspace, NOON - timedelta(hours=3))
     assert items(story) == ["A", "B", "C", "D"]
     assert story.left_out == {"unreadable: torn last line": 1}
 
@@ -143,22 +143,22 @@ def test_look_back_is_thirty_days(tmp_path: Path) -> None:
     """What is older than that before the instant is not even kept."""
     instant = NOON - timedelta(days=1)
     told = [done(instant - timedelta(days=days), f"{days}") for days in (31, 29, 0)]
-    assert items(reading.since(write(tmp_path, *told), instant)) == ["29", "0"]
+    assert items(story_reader.since(write(tmp_path, *told), instant)) == ["29", "0"]
 
 
 @freeze_time(NOW)
 def test_the_first_instant_there_is(tmp_path: Path) -> None:
     """Nothing lies thirty days before year one."""
     instant = datetime(1, 1, 1, tzinfo=UTC)
-    assert items(reading.since(write(tmp_path, done(NOON, "A")), instant)) == ["A"]
+    assert items(story_reader.since(write(tmp_path, done(NOON, "A")), instant)) == ["A"]
 
 
 @freeze_time(NOW)
 def test_a_story_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more events than are kept the oldest go, and that is said."""
-    monkeypatch.setattr(reading, "MOST", 3)
+    monkeypatch.setattr(story_reader, "MOST", 3)
     told = [done(NOON - timedelta(minutes=9 - n), str(n)) for n in range(8)]
-    story = reading.since(write(tmp_path, *told), NOON - timedelta(days=1))
+    story = story_reader.since(write(tmp_path, *told), NOON - timedelta(days=1))
     assert items(story) == ["5", "6", "7"]
     assert story.left_out == {"older than the newest 100,000": 5}
 
@@ -174,7 +174,7 @@ def test_lately_reads_the_ends_alone(tmp_path: Path) -> None:
     write(
         tmp_path, *told[6:], governance="".join(line % (ts, f"g{n}") for n, ts in enumerate(stamps))
     )
-    assert items(reading.lately(workspace, 1, 3)) == ["g2", "g3", "g4", "5", "6", "7"]
+    assert items(story_reader.lately(workspace, 1, 3)) == ["g2", "g3", "g4", "5", "6", "7"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
@@ -186,6 +186,6 @@ def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
         path.unlink(missing_ok=True)
         make(path)
         with pytest.raises(EventError, match=str(path)):
-            reading.since(workspace, NOON)
+            story_reader.since(workspace, NOON)
         path.rmdir() if path.is_dir() else path.unlink()
-    assert reading.since(workspace, NOON).left_out == {}
+    assert story_reader.since(workspace, NOON).left_out == {}

@@ -7,8 +7,8 @@ from pages import names, page, table
 from stories import at, beat, check, done, make, phase, said, session, tell
 from zones import local_time
 
-from haios_dag import schema
-from haios_dag.resonance import beats, compound, rules, translate, work
+from haios_dag.base import schema
+from haios_dag.resonance import beat_rules, compound_rules, rules, translate, work_rules
 from haios_dag.resonance.digest import digest
 from haios_dag.resonance.story import median, strength
 
@@ -43,20 +43,20 @@ def test_digest_of_nothing() -> None:
 def test_unblocked_chain() -> None:
     """What a completion freed, and what that freed when it was completed, are one chain."""
     chain = [done(1, "A", "unblock:B", "related:9"), done(5, "B", "unblock:C", "unblock:D")]
-    (found,) = compound.unblocked_chain(make(*chain))
+    (found,) = compound_rules.unblocked_chain(make(*chain))
     assert found.says == "completing A freed 3 items through 2 completions: B, C, D"
     assert (found.at, [event.item for event in found.evidence]) == (at(5), ["A", "B"])
-    (at_once,) = compound.unblocked_chain(make(done(1, "A", "unblock:B", "unblock:C")))
+    (at_once,) = compound_rules.unblocked_chain(make(done(1, "A", "unblock:B", "unblock:C")))
     assert at_once.says == "completing A freed 2 items at once: B, C"
-    assert list(compound.unblocked_chain(make(done(1, "A", "unblock:B")))) == []
+    assert list(compound_rules.unblocked_chain(make(done(1, "A", "unblock:B")))) == []
     before = make(done(5, "A", "unblock:B"), done(1, "B", "unblock:C"))
-    assert list(compound.unblocked_chain(before)) == []
+    assert list(compound_rules.unblocked_chain(before)) == []
 
 
 def test_chain_in_a_circle_ends() -> None:
     """Items that free each other, as only damage or malice has it, are told once."""
     circle = make(done(1, "A", "unblock:B", "unblock:A"), done(2, "B", "unblock:A", "unblock:C"))
-    assert said(list(compound.unblocked_chain(circle))) == [
+    assert said(list(compound_rules.unblocked_chain(circle))) == [
         "completing A freed 2 items through 2 completions: B, C"
     ]
 
@@ -66,13 +66,15 @@ def test_milestone_moved() -> None:
     moves = [
         tell(h, "milestone", source="M5", old=o, new=n) for h, o, n in ((1, 60, 70), (9, 70, 80))
     ]
-    (found,) = compound.milestone_moved(make(done(0.5, "A"), *moves, done(8.5, "B"), done(3, "C")))
+    (found,) = compound_rules.milestone_moved(
+        make(done(0.5, "A"), *moves, done(8.5, "B"), done(3, "C"))
+    )
     assert found.says == "M5 rose from 60% to 80% by A, B"
     assert [event.type for event in found.evidence] == ["item_complete", "milestone"] * 2
-    assert list(compound.milestone_moved(make(done(-1, "A"), *moves))) == []
+    assert list(compound_rules.milestone_moved(make(done(-1, "A"), *moves))) == []
     fell = tell(1, "milestone", source="M5", old=70, new=60)
-    assert list(compound.milestone_moved(make(done(0.5, "A"), fell))) == []
-    (own,) = compound.milestone_moved(make(done(1, "A", "milestone:+4", "milestone:+x")))
+    assert list(compound_rules.milestone_moved(make(done(0.5, "A"), fell))) == []
+    (own,) = compound_rules.milestone_moved(make(done(1, "A", "milestone:+4", "milestone:+x")))
     assert own.says == "completing A moved its milestone by 4 points"
 
 
@@ -84,7 +86,7 @@ def test_documents_grew_insights() -> None:
             beat(0, ingest={"outcome": "ran", "documents": documents}),
             beat(later, synthesize={"outcome": "ran", "revised_insights": revised}),
         )
-        return said(list(compound.documents_grew_insights(story)))
+        return said(list(compound_rules.documents_grew_insights(story)))
 
     assert wave(5, 1, 3) == ["5 documents changed, and 0 insights came and 3 grew with them"]
     assert wave(4, 1, 3) == []
@@ -94,29 +96,32 @@ def test_documents_grew_insights() -> None:
         *(beat(hour) for hour in (1, 2)),
         beat(3, synthesize={"outcome": "ran", "revised_insights": 3}),
     )
-    assert list(compound.documents_grew_insights(long)) == []
+    assert list(compound_rules.documents_grew_insights(long)) == []
 
 
 def test_stuck() -> None:
     """More than two days in a phase, until it was left or until the newest work of anybody."""
     left = make(phase(0, "A", "DO"), phase(10, "A", "DO"), phase(60, "A", "CHECK"))
-    assert said(list(work.stuck(left))) == ["A was in DO for 2.5 days"]
+    assert said(list(work_rules.stuck(left))) == ["A was in DO for 2.5 days"]
     still = make(phase(0, "A", "DO"), session(72, "start", 1))
-    assert said(list(work.stuck(still))) == ["A has been in DO for 3.0 days"]
-    assert list(work.stuck(make(phase(0, "A", "DO"), phase(47, "A", "CHECK")))) == []
-    assert list(work.stuck(make(phase(0, "A", "DO"), done(47, "A"), session(99, "start", 1)))) == []
-    assert list(work.stuck(make(phase(0, "A", "DONE"), session(99, "start", 1)))) == []
+    assert said(list(work_rules.stuck(still))) == ["A has been in DO for 3.0 days"]
+    assert list(work_rules.stuck(make(phase(0, "A", "DO"), phase(47, "A", "CHECK")))) == []
+    assert (
+        list(work_rules.stuck(make(phase(0, "A", "DO"), done(47, "A"), session(99, "start", 1))))
+        == []
+    )
+    assert list(work_rules.stuck(make(phase(0, "A", "DONE"), session(99, "start", 1)))) == []
 
 
 def test_nothing_is_stuck_where_nobody_works() -> None:
     """Beats alone do not make an item stuck: the writer of phases may have stopped."""
-    assert list(work.stuck(make(phase(0, "A", "DO"), beat(99)))) == []
+    assert list(work_rules.stuck(make(phase(0, "A", "DO"), beat(99)))) == []
 
 
 def test_stuck_days_are_a_setting() -> None:
     """`[resonance] stuck_days` decides."""
     told = phase(0, "A", "DO"), phase(60, "A", "CHECK")
-    assert list(work.stuck(make(*told, stuck_days=3))) == []
+    assert list(work_rules.stuck(make(*told, stuck_days=3))) == []
 
 
 @pytest.mark.parametrize(
@@ -136,15 +141,16 @@ def test_stuck_days_are_a_setting() -> None:
 def test_skipped_phase(phases: list[str], said: str | None) -> None:
     """A step over a phase of a cycle is one, unless another cycle has it like that."""
     story = make(*(phase(hour, "A", name) for hour, name in enumerate(phases)))
-    assert [one.says for one in work.skipped_phase(story)] == ([said] if said else [])
+    assert [one.says for one in work_rules.skipped_phase(story)] == ([said] if said else [])
 
 
 def test_skipped_phase_as_the_event_says() -> None:
     """The phase that an event says was left counts more than the one before it in the log."""
-    (found,) = work.skipped_phase(make(phase(0, "A", "DONE", before="PLAN")))
+    (found,) = work_rules.skipped_phase(make(phase(0, "A", "DONE", before="PLAN")))
     assert found.says == "A went from PLAN to DONE without DO, CHECK"
     assert (
-        list(work.skipped_phase(make(phase(0, "A", "PLAN"), phase(1, "A", "DONE", "CHECK")))) == []
+        list(work_rules.skipped_phase(make(phase(0, "A", "PLAN"), phase(1, "A", "DONE", "CHECK"))))
+        == []
     )
 
 
@@ -154,20 +160,20 @@ def test_orphan_session() -> None:
         session(0, "start", 1), session(1, "end", 1), session(2, "start", 2),
         session(4, "start", 3), session(5, "end", 3), session(6, "start", 4),
     ]  # fmt: skip
-    (found,) = work.orphan_session(make(*told))
+    (found,) = work_rules.orphan_session(make(*told))
     assert found.says == "session 2 never ended; session 3 began after it"
     assert found.at == at(4)
     unnumbered = [session(0, "start", 1), session(1, "end", 0), session(2, "start", 2)]
-    assert list(work.orphan_session(make(*unnumbered))) == []
+    assert list(work_rules.orphan_session(make(*unnumbered))) == []
     twice = [session(0, "start", 1), session(1, "start", 1), session(9, "end", 1)]
-    assert list(work.orphan_session(make(*twice, session(10, "start", 2)))) == []
+    assert list(work_rules.orphan_session(make(*twice, session(10, "start", 2)))) == []
 
 
 def test_no_orphans_where_nobody_writes_ends() -> None:
     """Without any end, or with none for two weeks, the ends are not written any more."""
     starts = [session(day * 24, "start", 1 + day) for day in range(20)]
-    assert list(work.orphan_session(make(*starts))) == []
-    found = list(work.orphan_session(make(*starts, session(1, "end", 1))))
+    assert list(work_rules.orphan_session(make(*starts))) == []
+    found = list(work_rules.orphan_session(make(*starts, session(1, "end", 1))))
     assert len(found) == 14
 
 
@@ -175,35 +181,35 @@ def test_closures_without_checks() -> None:
     """Three unchecked completions within ten minutes, where checks are written at all."""
     burst = [done(10, "A"), done(10.05, "B"), done(10.15, "C"), done(10.16, "C")]
     elsewhere = check(0, "Z")
-    (found,) = work.closures_without_checks(make(*burst, elsewhere))
+    (found,) = work_rules.closures_without_checks(make(*burst, elsewhere))
     assert found.says == "3 items were completed within 9 min unchecked: A, B, C"
-    assert list(work.closures_without_checks(make(*burst))) == []
-    assert list(work.closures_without_checks(make(*burst, check(9, "B")))) == []
-    assert list(work.closures_without_checks(make(*burst, phase(9, "B", "CHECK")))) == []
-    assert list(work.closures_without_checks(make(*burst, elsewhere, check(9, "B", "block"))))
+    assert list(work_rules.closures_without_checks(make(*burst))) == []
+    assert list(work_rules.closures_without_checks(make(*burst, check(9, "B")))) == []
+    assert list(work_rules.closures_without_checks(make(*burst, phase(9, "B", "CHECK")))) == []
+    assert list(work_rules.closures_without_checks(make(*burst, elsewhere, check(9, "B", "block"))))
     slow = [done(10, "A"), done(10.1, "B"), done(10.2, "C")]
-    assert list(work.closures_without_checks(make(*slow, elsewhere))) == []
+    assert list(work_rules.closures_without_checks(make(*slow, elsewhere))) == []
 
 
 def test_failing_gate() -> None:
     """Three refusals of one item by one gate in a row; a pass between begins anew."""
     refused = [check(hour, "A", "block") for hour in range(2)]
     violation = tell(3, "GateViolation", gate_id="dod", work_id="A", violation_type="warn")
-    (found,) = work.failing_gate(make(*refused, violation, check(4, "A")))
+    (found,) = work_rules.failing_gate(make(*refused, violation, check(4, "A")))
     assert found.says == "gate dod did not pass A 3 times in a row"
-    assert list(work.failing_gate(make(*refused, check(2, "A"), violation))) == []
-    assert list(work.failing_gate(make(*refused, check(3, "B", "block")))) == []
+    assert list(work_rules.failing_gate(make(*refused, check(2, "A"), violation))) == []
+    assert list(work_rules.failing_gate(make(*refused, check(3, "B", "block")))) == []
 
 
 def test_failing_step() -> None:
     """Three failures, whatever lies between but the step going well."""
     three = [beat(hour, "degraded", embed="failed") for hour in (0, 1, 3)]
-    (found,) = beats.failing_step(make(*three, beat(2, embed="not reached")))
+    (found,) = beat_rules.failing_step(make(*three, beat(2, embed="not reached")))
     assert found.says == "embed has failed in 3 beats in a row, last with: no room"
-    (over,) = beats.failing_step(make(*three, beat(4, embed="ran")))
+    (over,) = beat_rules.failing_step(make(*three, beat(4, embed="ran")))
     assert over.says.startswith("embed failed in 3 beats")
     for well in ("ran", "skipped"):
-        assert list(beats.failing_step(make(*three, beat(2, embed=well)))) == []
+        assert list(beat_rules.failing_step(make(*three, beat(2, embed=well)))) == []
 
 
 def test_slower_beats() -> None:
@@ -212,7 +218,7 @@ def test_slower_beats() -> None:
     def weeks(before: float, after: float, count: int = 10, outcome: str = "ok") -> list[str]:
         told = [beat(-number, "ok", after) for number in range(count)]
         told += [beat(-168 - number, outcome, before) for number in range(count)]
-        return said(list(beats.slower_beats(make(*told))))
+        return said(list(beat_rules.slower_beats(make(*told))))
 
     assert weeks(1.0, 1.5) == ["ok beats took 1.5 s, 1.0 s in the week before"]
     assert weeks(1.0, 1.4) == []
@@ -224,13 +230,13 @@ def test_slower_beats() -> None:
 def test_gap() -> None:
     """Three missed beats are one, two are none; the silence until now counts."""
     regular = [beat(hour) for hour in range(6)]
-    (found,) = beats.gap(make(*regular, beat(9), now=9))
+    (found,) = beat_rules.gap(make(*regular, beat(9), now=9))
     assert found.says == "no beat came for 4.0 h, and 3 were missed"
-    assert list(beats.gap(make(*regular, beat(8), now=8))) == []
-    (silence,) = beats.gap(make(*regular, now=9))
+    assert list(beat_rules.gap(make(*regular, beat(8), now=8))) == []
+    (silence,) = beat_rules.gap(make(*regular, now=9))
     assert (silence.at, len(silence.evidence)) == (at(9), 1)
-    assert list(beats.gap(make(*regular, now=8.9))) == []
-    assert list(beats.gap(make(*(beat(hour * 12) for hour in range(6)), now=60))) == []
+    assert list(beat_rules.gap(make(*regular, now=8.9))) == []
+    assert list(beat_rules.gap(make(*(beat(hour * 12) for hour in range(6)), now=60))) == []
 
 
 def test_active_hours() -> None:
@@ -238,14 +244,14 @@ def test_active_hours() -> None:
     hours = range(9, 14)  # after noon
     told = [done(24 * day + hour, f"{day}-{hour}") for day in range(6) for hour in hours]
     with local_time("UTC"):
-        (found,) = beats.active_hours(make(*told))
+        (found,) = beat_rules.active_hours(make(*told))
     assert found.says == "80% of 30 events of work lie between 21:00 and 1:00"
     with local_time("Asia/Tokyo"):
-        (found,) = beats.active_hours(make(*told))
+        (found,) = beat_rules.active_hours(make(*told))
     assert found.says == "80% of 30 events of work lie between 6:00 and 10:00"
     spread = [done(hour, str(hour)) for hour in range(48)]
-    assert list(beats.active_hours(make(*spread))) == []
-    assert list(beats.active_hours(make(*told[:19]))) == []
+    assert list(beat_rules.active_hours(make(*spread))) == []
+    assert list(beat_rules.active_hours(make(*told[:19]))) == []
 
 
 def test_strength() -> None:

@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 import workspaces
 
-from haios_dag import schema
-from haios_dag.config import Schedule
+from haios_dag.base import schema
+from haios_dag.base.config import Schedule
 from haios_dag.schedule import cron, job, launchd, systemd, windows
 
 # A folder's name with whatever means something to a shell or a scheduler.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jobs import CRON, HOSTILE, as_cron_runs, cron_line, needs_posix, posix
 from workspaces import log
 
-from haios_dag import files
-from haios_dag.errors import ScheduleError
+from haios_dag.base import files
+from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule import cron
 
 POSIX_NAMES = st.text(

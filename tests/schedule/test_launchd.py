@@ -15,7 +15,7 @@ from jobs import PLIST, agent, needs_posix, posix
 from test_cron import POSIX_NAMES
 from workspaces import log
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule import launchd
 
 # Keys and types by launchd.plist(5); a key that is not there is silently left out by launchd.

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from jobs import SERVICE, TIMER, as_systemd_reads, posix, unit
 from test_cron import POSIX_NAMES
-from test_slots import CHANGES, midnight, on
+from test_due_times import CHANGES, midnight, on
 from workspaces import log
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule import systemd
 
 needs_systemd = pytest.mark.skipif(

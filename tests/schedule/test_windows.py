@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobs import HOSTILE_WINDOWS, NAMESPACE, SPACE, TASK, as_windows_splits, at, on_windows
 from jobs import task as parsed
 
-from haios_dag.errors import ScheduleError
+from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule import windows
 
 XSD = workspaces.REAL.parents[1] / "reference" / "task.xsd"

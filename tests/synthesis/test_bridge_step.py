@@ -11,12 +11,12 @@ from memory_checks import Foreign, assert_invariants, content_hash
 from store_contract import concept, forget, recorded, trace
 from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, idle, made, write
 
-from haios_dag.counts import Counts
-from haios_dag.documents import Statement
-from haios_dag.embedding import embed, space
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import embed_step, space
+from haios_dag.ingest.markdown import Statement
 from haios_dag.memory.store import Store
-from haios_dag.synthesis import bridge, bridges
-from haios_dag.workspace import Workspace
+from haios_dag.synthesis import bridge_step, bridger
 
 MODEL = space.DEFAULT.model
 CRASHES = attempt(
@@ -83,10 +83,10 @@ def test_second_run_writes_nothing(workspace: Workspace) -> None:
     assert idle(workspace)
     before = content_hash(workspace.memory)
     counts = Counts()
-    bridge.run(workspace, "again", counts)
+    bridge_step.run(BeatContext(workspace, id="again", counts=counts))
     assert set(counts.event().values()) == {0}
     assert content_hash(workspace.memory) == before
-    assert bridge.idle(workspace) == "no new pairs of concepts and traces"
+    assert bridge_step.idle(workspace) == "no new pairs of concepts and traces"
 
 
 def test_new_sides_meet_old_ones(workspace: Workspace) -> None:
@@ -155,15 +155,15 @@ def test_budget_delays_but_loses_nothing(tmp_path: Path) -> None:
     workspace = made(tmp_path)
     each_in_its_own(workspace, "lock", *LOCKING)
     write(workspace, "docs/attempt.md", own=CRASHES)
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
     waiting = []
     for _ in range(9):
         counts = Counts()
-        bridge.run(workspace, None, counts)
+        bridge_step.run(BeatContext(workspace, counts=counts))
         waiting.append(counts["waiting"])
         assert counts["new_bridges"] == 1
         assert_invariants(workspace.memory)
-        if bridge.idle(workspace):
+        if bridge_step.idle(workspace):
             break
     assert waiting == list(reversed(range(len(waiting))))
     assert len(waiting) >= 2
@@ -196,11 +196,11 @@ def test_orphans_are_not_bridged(workspace: Workspace) -> None:
     """A pair found before its document was deleted is not written while it is gone."""
     write(workspace, "docs/lock.md", LOCKING[0])
     write(workspace, "docs/attempt.md", own=CRASHES)
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
     with Store.open(workspace.memory, write=True) as store:
-        bridges.Bridging(store, None, Counts()).search()
+        bridger.Bridger(store, None, Counts()).search()
         forget(store, "docs/lock.md")
-    assert bridge.idle(workspace) is not None
+    assert bridge_step.idle(workspace) is not None
     assert bridged(workspace) == []
     write(workspace, "docs/back.md", LOCKING[0])
     assert beat(workspace)["new_bridges"] == 1
@@ -278,11 +278,11 @@ def test_any_order_of_arrival_finds_the_same_pairs(
     root = tmp_path_factory.mktemp("pairs")
     fill(root / "whole.db", list(range(12)), items)
     with Store.open(root / "whole.db", write=True) as store:
-        bridges.Bridging(store, None, Counts()).search()
+        bridger.Bridger(store, None, Counts()).search()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bridges, "BLOCK", size)
+        patch.setattr(bridger, "BLOCK", size)
         for first, last in itertools.pairwise([0, *sorted(cuts), 12]):
             fill(root / "cut.db", list(order[first:last]), items)
             with Store.open(root / "cut.db", write=True) as store:
-                bridges.Bridging(store, None, Counts()).search()
+                bridger.Bridger(store, None, Counts()).search()
     assert found_pairs(root / "cut.db") == found_pairs(root / "whole.db")

@@ -15,13 +15,13 @@ import pytest
 from memory_checks import Foreign, assert_invariants, blob, content_hash
 from themes import ALONE, LOCKING, PLANS, beat, idle
 
-from haios_dag import recall
-from haios_dag.counts import Counts
-from haios_dag.embedding import embed, space
-from haios_dag.errors import HaiosError, MemoryUnavailableError, ModelError
+from haios_dag.base.errors import HaiosError, MemoryUnavailableError, ModelError
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import embed_step, space
 from haios_dag.memory import database
-from haios_dag.synthesis import synthesize
-from haios_dag.workspace import Workspace
+from haios_dag.recall import ranking
+from haios_dag.synthesis import synthesize_step
 
 MODEL = space.DEFAULT.model
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "May")
@@ -157,9 +157,9 @@ def test_i_junk_of_the_model_is_a_failure(
     concepts(workspace, *LOCKING[:2])
     monkeypatch.setattr(space, "_model", lambda: junk)
     with pytest.raises(ModelError, match="answered 2 texts"):
-        embed.run(workspace, None, Counts())
+        embed_step.run(BeatContext(workspace))
     assert rows(workspace, "SELECT * FROM embeddings") == []
-    assert embed.idle(workspace) is None
+    assert embed_step.idle(workspace) is None
     monkeypatch.undo()
     assert beat(workspace)["new_insights"] == 1
 
@@ -169,7 +169,7 @@ def test_i_failure_while_writing_is_not_swallowed(
 ) -> None:
     """What fails in the midst of a synthesis fails the step; the next beat does the work."""
     concepts(workspace, *LOCKING[:2])
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
 
     def fail(_: Sequence[str]) -> None:
         raise HaiosError("no answer")
@@ -177,9 +177,9 @@ def test_i_failure_while_writing_is_not_swallowed(
     before = content_hash(workspace.memory)
     monkeypatch.setattr(space, "embed", fail)
     with pytest.raises(HaiosError, match="no answer"):
-        synthesize.run(workspace, None, Counts())
+        synthesize_step.run(BeatContext(workspace))
     assert content_hash(workspace.memory) == before
-    assert synthesize.idle(workspace) is None
+    assert synthesize_step.idle(workspace) is None
     monkeypatch.undo()
     assert beat(workspace)["new_insights"] == 1
 
@@ -196,7 +196,7 @@ def test_n_locked_memory_costs_no_call_of_the_model(
         monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
         monkeypatch.setattr(space, "embed", calls.append)
         with pytest.raises(MemoryUnavailableError, match="locked by another program"):
-            embed.run(workspace, None, Counts())
+            embed_step.run(BeatContext(workspace))
         holder.communicate()
     assert calls == []
     monkeypatch.undo()
@@ -228,7 +228,7 @@ def test_products_without_a_vector_get_one(workspace: Workspace) -> None:
         product = foreign.insight(said, sources)
     beat(workspace)
     assert_invariants(workspace.memory, MODEL)
-    answers, remarks = recall.recall(workspace, "who watches zymurgy", 3)
+    answers, remarks = ranking.recall(workspace, "who watches zymurgy", 3)
     assert remarks == []
     assert answers[0].found.id == product
     assert answers[0].ranked.by_meaning
@@ -287,7 +287,7 @@ def test_insights_do_not_crowd_out_what_they_are_made_of(workspace: Workspace) -
     concepts(workspace, *LOCKING, *PLANS, *ALONE)
     assert beat(workspace)["new_insights"] == 2
     for text in (*LOCKING, *PLANS):
-        answers, _ = recall.recall(workspace, text, 2)
+        answers, _ = ranking.recall(workspace, text, 2)
         assert text in [answer.found.text for answer in answers]
 
 
@@ -308,7 +308,7 @@ def test_other_programs_write_while_we_synthesize(
 ) -> None:
     """An ingest in the midst of a synthesis crashes neither; the next beat takes it (INV-027)."""
     concepts(workspace, *LOCKING[:3])
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
     think, late = space.embed, list(LOCKING[3:])
 
     def interrupted(texts: Sequence[str]) -> Any:  # noqa: ANN401 - as what it stands for
@@ -318,7 +318,7 @@ def test_other_programs_write_while_we_synthesize(
 
     monkeypatch.setattr(space, "embed", interrupted)
     counts = Counts()
-    synthesize.run(workspace, None, counts)
+    synthesize_step.run(BeatContext(workspace, counts=counts))
     assert counts["new_insights"] == 1
     monkeypatch.undo()
     assert beat(workspace)["revised_insights"] == 1

@@ -7,14 +7,14 @@ from memory_checks import Foreign, content_hash
 from store_contract import forget
 from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, made, write
 
-from haios_dag.counts import Counts
-from haios_dag.embedding import embed, space
-from haios_dag.errors import HaiosError, MemoryUnavailableError
+from haios_dag.base.errors import HaiosError, MemoryUnavailableError
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import embed_step, space
 from haios_dag.memory.store import Store
-from haios_dag.synthesis import synthesize
+from haios_dag.synthesis import synthesize_step
+from haios_dag.synthesis.dry_run import Plan
 from haios_dag.synthesis.explain import explain
-from haios_dag.synthesis.plan import Plan
-from haios_dag.workspace import Workspace
 
 COPY = "SQLite needs a busy timeout, or the ingester crashes when synthesis holds the write lock!"
 
@@ -208,7 +208,7 @@ def planned(workspace: Workspace) -> tuple[dict[str, object], list[str]]:
 def run(workspace: Workspace) -> dict[str, object]:
     """Synthesize and return the numbers."""
     counts = Counts()
-    synthesize.run(workspace, "real", counts)
+    synthesize_step.run(BeatContext(workspace, id="real", counts=counts))
     return counts.event()
 
 
@@ -226,7 +226,7 @@ def test_plan_is_what_happens(workspace: Workspace) -> None:
         each_in_its_own(workspace, f"part{number}", *texts)
         write(workspace, "docs/same.md", ALONE[5], ALONE[5].replace("sun", "Sun"))
         write(workspace, f"docs/try-{number}.md", own=attempt(PLANS[number], LOCKING[number]))
-        embed.run(workspace, None, Counts())
+        embed_step.run(BeatContext(workspace))
         said, notes = planned(workspace)
         with Foreign(workspace.memory) as foreign:
             before = sizes(foreign)
@@ -246,10 +246,10 @@ def test_plan_is_what_happens(workspace: Workspace) -> None:
 
 def test_plan_of_nothing(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     """Without work a plan says so, also when there is no memory, and makes none."""
-    synthesize.plan(workspace)
+    synthesize_step.plan(workspace)
     assert "nothing to do: no new concepts or traces" in capsys.readouterr().out
     workspace.memory.unlink()
-    synthesize.plan(workspace)
+    synthesize_step.plan(workspace)
     assert "nothing to do: there is no memory" in capsys.readouterr().out
     assert not workspace.memory.exists()
 
@@ -259,9 +259,9 @@ def test_plan_tells_what_it_left_out(
 ) -> None:
     """What has no vector yet is no part of a plan, and is counted."""
     each_in_its_own(workspace, "lock", *LOCKING[:2])
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
     write(workspace, "docs/late.md", *ALONE[:3])
-    synthesize.plan(workspace)
+    synthesize_step.plan(workspace)
     out = capsys.readouterr().out
     assert "1 new insights" in out
     assert "2 concepts, " in out

@@ -15,14 +15,14 @@ from memory_checks import Foreign, assert_invariants, blob, content_hash
 from store_contract import concept, forget, recorded, trace
 from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, idle, made, write
 
-from haios_dag.counts import Counts
-from haios_dag.documents import Statement
-from haios_dag.embedding import embed, space
-from haios_dag.errors import MemoryUnavailableError
+from haios_dag.base.errors import MemoryUnavailableError
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import embed_step, space
+from haios_dag.ingest.markdown import Statement
 from haios_dag.memory import database
 from haios_dag.memory.store import Store
-from haios_dag.synthesis import insights, synthesize
-from haios_dag.workspace import Workspace
+from haios_dag.synthesis import synthesize_step, synthesizer
 
 MODEL = space.DEFAULT.model
 
@@ -112,7 +112,7 @@ def test_case_c_with_foreign_concepts(tmp_path: Path, build: Callable[[Path], No
             foreign.concept(text)
         for text in PLANS[:2]:
             foreign.trace(text, text)
-    assert embed.idle(workspace) is None
+    assert embed_step.idle(workspace) is None
     assert beat(workspace)["new_insights"] == 2
     assert_invariants(workspace.memory, MODEL)
     assert idle(workspace)
@@ -125,8 +125,8 @@ def test_second_run_of_every_step_writes_nothing(workspace: Workspace) -> None:
     beat(workspace)
     before = content_hash(workspace.memory)
     counts = Counts()
-    for step in (embed, synthesize):
-        step.run(workspace, "again", counts)
+    for step in (embed_step, synthesize_step):
+        step.run(BeatContext(workspace, id="again", counts=counts))
     assert content_hash(workspace.memory) == before
     assert set(counts.event().values()) == {0}
 
@@ -134,11 +134,11 @@ def test_second_run_of_every_step_writes_nothing(workspace: Workspace) -> None:
 def test_reasons_of_idle_steps(workspace: Workspace) -> None:
     """A step without work says why, also when there is no memory."""
     beat(workspace)
-    assert synthesize.idle(workspace) == "no new concepts or traces"
-    assert embed.idle(workspace) == "every concept and trace has a vector"
+    assert synthesize_step.idle(workspace) == "no new concepts or traces"
+    assert embed_step.idle(workspace) == "every concept and trace has a vector"
     workspace.memory.unlink()
-    assert "no memory" in str(synthesize.idle(workspace))
-    assert "no memory" in str(embed.idle(workspace))
+    assert "no memory" in str(synthesize_step.idle(workspace))
+    assert "no memory" in str(embed_step.idle(workspace))
 
 
 def test_growth_is_a_revision_and_no_sibling(workspace: Workspace) -> None:
@@ -215,12 +215,12 @@ def test_two_embeddings_count_once(workspace: Workspace) -> None:
     """A concept with several vectors is one member and one source."""
     each_in_its_own(workspace, "lock", *LOCKING[:2])
     counts = Counts()
-    embed.run(workspace, None, counts)
+    embed_step.run(BeatContext(workspace, counts=counts))
     with Foreign(workspace.memory) as foreign:
         for item in (1, 2):
             ((vector,),) = foreign.rows("SELECT vector FROM embeddings WHERE concept_id = ?", item)
             foreign.vector(item, vector, MODEL)
-    synthesize.run(workspace, None, counts)
+    synthesize_step.run(BeatContext(workspace, counts=counts))
     assert counts["concepts"] == 2
     with Foreign(workspace.memory) as foreign:
         assert foreign.rows("SELECT member_id FROM synthesis_cluster_members") == [(1,), (2,)]
@@ -267,7 +267,7 @@ def test_locked_memory_keeps_the_work(
 ) -> None:
     """While another process holds the lock, nothing is written; afterwards all of it is."""
     each_in_its_own(workspace, "lock", *LOCKING[:3])
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     hold = (
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
@@ -278,10 +278,10 @@ def test_locked_memory_keeps_the_work(
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(MemoryUnavailableError, match="locked by another program"):
-            synthesize.run(workspace, None, Counts())
+            synthesize_step.run(BeatContext(workspace))
         holder.communicate()
     assert content_hash(workspace.memory) == before
-    assert synthesize.idle(workspace) is None
+    assert synthesize_step.idle(workspace) is None
     assert beat(workspace)["new_insights"] == 1
 
 
@@ -290,7 +290,7 @@ def test_concepts_taken_while_we_think_are_not_ours(
 ) -> None:
     """When another synthesis takes our candidates between reading and writing, it keeps them."""
     each_in_its_own(workspace, "lock", *LOCKING[:3])
-    embed.run(workspace, None, Counts())
+    embed_step.run(BeatContext(workspace))
     with Foreign(workspace.memory) as foreign:
         taken = False
         think = space.embed
@@ -303,7 +303,7 @@ def test_concepts_taken_while_we_think_are_not_ours(
             return think(texts)
 
         monkeypatch.setattr(space, "embed", interrupted)
-        synthesize.run(workspace, None, Counts())
+        synthesize_step.run(BeatContext(workspace))
     assert taken
     assert_invariants(workspace.memory)
     monkeypatch.undo()
@@ -391,19 +391,19 @@ def test_beats_blocks_and_crashes_change_no_cluster(
     number, root = 16, tmp_path_factory.mktemp("beats")
     given_vectors = vectors(number, seed)
     fill(root / "whole.db", given_vectors, 0, number)
-    synthesize.run(Workspace(root, "whole.db"), None, Counts())
+    synthesize_step.run(BeatContext(Workspace(root, "whole.db")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(insights, "BLOCK", size)
-        patch.setattr(insights, "_BATCH", 1 + size // 4)
+        patch.setattr(synthesizer, "BLOCK", size)
+        patch.setattr(synthesizer, "_BATCH", 1 + size // 4)
         cut = Workspace(root, "cut.db")
         for first, last in itertools.pairwise([0, *sorted(cuts), number]):
             fill(cut.memory, given_vectors, first, last)
             for left in after:
                 try:
-                    synthesize.run(cut, None, CuttingCounts(left))
+                    synthesize_step.run(BeatContext(cut, counts=CuttingCounts(left)))
                 except Cut:
                     assert_invariants(cut.memory, MODEL)
-            synthesize.run(cut, None, Counts())
+            synthesize_step.run(BeatContext(cut))
     assert clusters(cut.memory) == clusters(root / "whole.db")
     assert_invariants(cut.memory, MODEL)
-    assert synthesize.idle(cut) is not None
+    assert synthesize_step.idle(cut) is not None

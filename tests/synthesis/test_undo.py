@@ -16,14 +16,14 @@ from memory_checks import Foreign, assert_invariants, connected, content_hash
 from store_contract import forget
 from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, made, write
 
-from haios_dag import files
-from haios_dag.counts import Counts
-from haios_dag.embedding import embed, space
-from haios_dag.errors import HaiosError, UndoError
+from haios_dag.base import files
+from haios_dag.base.errors import HaiosError, UndoError
+from haios_dag.base.step import BeatContext
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import embed_step, space
 from haios_dag.memory.store import Store
 from haios_dag.memory.undo import Undone
-from haios_dag.synthesis import bridge, synthesize, takeback
-from haios_dag.workspace import Workspace
+from haios_dag.synthesis import bridge_step, synthesize_step, take_back
 
 MODEL = space.DEFAULT.model
 TIMES = {"created_at", "synthesized_at", "beat"}
@@ -37,8 +37,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def embedded(workspace: Workspace) -> None:
     """Embed what waits, as the beat does before it synthesizes."""
-    if embed.idle(workspace) is None:
-        embed.run(workspace, None, Counts())
+    if embed_step.idle(workspace) is None:
+        embed_step.run(BeatContext(workspace))
 
 
 def rows(workspace: Workspace, *, record: bool = True) -> dict[str, str]:
@@ -173,7 +173,7 @@ def test_nothing_to_undo(workspace: Workspace, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(UndoError, match="no memory at"):
-        takeback.undo(Workspace(empty))
+        take_back.undo(Workspace(empty))
     assert list(empty.iterdir()) == []
 
 
@@ -195,8 +195,8 @@ def test_idle_beats_keep_the_record(workspace: Workspace) -> None:
     before = rows(workspace)
     beat(workspace, "one")
     assert beat(workspace, "idle") == {}
-    for step in (synthesize, bridge):
-        step.run(workspace, "also idle", Counts())
+    for step in (synthesize_step, bridge_step):
+        step.run(BeatContext(workspace, id="also idle"))
     assert undo(workspace).beat == "one"
     assert rows(workspace) == before
 
@@ -236,9 +236,9 @@ def test_bridging_after_a_beat(workspace: Workspace) -> None:
     """A bridge step by hand after a beat is taken back alone."""
     first(workspace)
     embedded(workspace)
-    synthesize.run(workspace, "one", Counts())
+    synthesize_step.run(BeatContext(workspace, id="one"))
     before = rows(workspace, record=False)
-    bridge.run(workspace, None, Counts())
+    bridge_step.run(BeatContext(workspace))
     undone = undo(workspace)
     assert (undone.beat, undone.insights, undone.concepts) == (None, 0, 0)
     assert undone.bridges > 0
@@ -269,7 +269,7 @@ def test_trace_that_changed_later(workspace: Workspace) -> None:
     (workspace.root / "haios.toml").write_text("[bridge]\nbudget = 1\n", encoding="utf-8")
     limited = Workspace(workspace.root)
     assert beat(limited, "one")["waiting"] > 0
-    bridge.run(limited, "two", Counts())
+    bridge_step.run(BeatContext(limited, id="two"))
     for number, text in enumerate(PLANS):
         write(limited, f"docs/try-{number}.md", own=attempt(text, ALONE[number]))
     undo(limited)
@@ -406,10 +406,10 @@ def test_counters_stay_above_the_ids_of_others(workspace: Workspace) -> None:
     """An id that another program took between two steps of the beat is below the next one."""
     first(workspace)
     embedded(workspace)
-    synthesize.run(workspace, "one", Counts())
+    synthesize_step.run(BeatContext(workspace, id="one"))
     with Foreign(workspace.memory) as foreign:
         own = foreign.concept("Their own statement, which arrives between two steps of a beat.")
-        bridge.run(workspace, "one", Counts())
+        bridge_step.run(BeatContext(workspace, id="one"))
         undo(workspace)
         assert foreign.one("SELECT seq FROM sqlite_sequence WHERE name = 'concepts'") == own
 
@@ -460,7 +460,7 @@ def test_waits_for_no_beat(workspace: Workspace) -> None:
     beat(workspace, "one")
     before = rows(workspace)
     with files.lock(workspace.beat_lock, wait=False), pytest.raises(HaiosError, match="running"):
-        takeback.undo(workspace)
+        take_back.undo(workspace)
     assert rows(workspace) == before
 
 
@@ -529,7 +529,7 @@ def test_other_writers_are_not_recorded(workspace: Workspace) -> None:
     embedded(workspace)
     with Foreign(workspace.memory) as foreign:
         own = foreign.concept("Their own statement, which arrives between two steps of a beat.")
-        synthesize.run(workspace, "one", Counts())
+        synthesize_step.run(BeatContext(workspace, id="one"))
         undo(workspace)
         assert foreign.rows("SELECT state FROM dag_items WHERE id = ?", own)
 

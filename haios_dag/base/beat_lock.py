@@ -1,0 +1,71 @@
+"""The marker that a beat leaves in the lock file that it holds: which beat it is, and whose.
+
+It stands there from the beat's start until its event is on the disk, so whoever finds it without
+the lock has found a beat that never ended.
+"""
+
+import json
+import os
+import socket
+from datetime import datetime
+from typing import IO, Any
+
+from haios_dag.base import clock, files
+from haios_dag.base.errors import LockedError
+from haios_dag.base.workspace import Workspace
+
+
+def write(held: IO[bytes], beat: str, started: datetime) -> None:
+    """Leave the marker of a beat of this process, durably; raise OSError."""
+    marker = {
+        "beat": beat,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "started": clock.iso(started),
+    }
+    _rewrite(held, json.dumps(marker).encode())
+
+
+def clear(held: IO[bytes]) -> None:
+    """Take the marker away, durably; raise OSError."""
+    _rewrite(held, b"")
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return what the content of a lock file says, unchecked; {} where it says nothing."""
+    try:
+        marker = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
+
+
+def read(workspace: Workspace) -> dict[str, Any]:
+    """Return the marker of the beat under way, or of one cut off, unchecked; {} where none is.
+
+    Raise OSError.
+    """
+    try:
+        return parse(files.read(workspace.beat_lock))
+    except FileNotFoundError:
+        return {}
+
+
+def is_held(workspace: Workspace) -> bool:
+    """Tell whether somebody holds the lock, by trying it; raise OSError.
+
+    To be asked only where there is a marker, so that a beat about to begin is never refused.
+    """
+    try:
+        files.lock(workspace.beat_lock, wait=False).close()
+    except LockedError:
+        return True
+    return False
+
+
+def _rewrite(file: IO[bytes], data: bytes) -> None:
+    """Replace the content of the open lock file, durably."""
+    file.seek(0)
+    file.truncate()
+    file.write(data)
+    os.fsync(file.fileno())

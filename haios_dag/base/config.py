@@ -1,0 +1,185 @@
+"""`haios.toml` and `.env`: what the operator may set, checked before it is used."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from haios_dag.base import files, schema
+from haios_dag.base.errors import ConfigError, InvalidError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """Section `[ingest]`."""
+
+    enabled: bool
+    folders: list[str]
+    exclude: list[str]
+    traces: str
+    max_megabytes: float
+    boilerplate_documents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Section `[memory]`."""
+
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """Section `[synthesis]`."""
+
+    max_members: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """Section `[bridge]`."""
+
+    budget: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """Section `[events]`."""
+
+    rotate_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """Section `[signals]`."""
+
+    approaching_above: float
+    bottleneck_above: int
+    attention_above: int
+    momentum_above: int
+    late_above: int
+    degraded_beats: int
+    backlog_beats: int
+    memory_percent: float
+    resonance_strength: float
+    quiet_days: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resonance:
+    """Section `[resonance]`."""
+
+    stuck_days: float
+    fixtures: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Section `[status]`."""
+
+    detail: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Section `[schedule]`."""
+
+    every_minutes: int
+    at: str | None
+    hours: str
+    jitter_minutes: int
+    time_limit_minutes: int
+    name: str | None
+    logged_on_only: bool
+    grace_minutes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notify:
+    """Section `[notify]`; its values are secrets, which no representation shows."""
+
+    ping: str | None = field(repr=False)
+    apprise: list[str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All sections. Meanings and defaults stand in `schemas/config.schema.json`."""
+
+    ingest: Ingest
+    memory: Memory
+    synthesis: Synthesis
+    bridge: Bridge
+    events: Events
+    signals: Signals
+    resonance: Resonance
+    status: Status
+    schedule: Schedule
+    notify: Notify
+
+
+def load(path: Path) -> Config:
+    """Return the settings in a `haios.toml`, or the defaults when there is no such file.
+
+    Raise ConfigError, naming the key, when the file is unreadable, not TOML or not valid.
+    """
+    given: dict[str, Any] = {}
+    try:
+        given = tomllib.loads(files.read(path).decode("utf-8-sig"), parse_float=schema.finite)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
+    if given:
+        try:
+            schema.validate("config", given)
+        except InvalidError as error:
+            raise ConfigError(f"{path}: {error}; correct that key or delete it") from None
+
+    def section(name: str) -> dict[str, Any]:
+        rules = schema.load("config")["properties"][name]["properties"]
+        values: dict[str, Any] = {key: rule["default"] for key, rule in rules.items()}
+        values.update(given.get(name, {}))
+        return values
+
+    return Config(
+        ingest=Ingest(**section("ingest")),
+        memory=Memory(**section("memory")),
+        synthesis=Synthesis(**section("synthesis")),
+        bridge=Bridge(**section("bridge")),
+        events=Events(**section("events")),
+        signals=Signals(**section("signals")),
+        resonance=Resonance(**section("resonance")),
+        status=Status(**section("status")),
+        schedule=Schedule(**section("schedule")),
+        notify=Notify(**section("notify")),
+    )
+
+
+def environment(path: Path) -> Mapping[str, str]:
+    """Return the process environment over the variables of a `.env` file, if there is one.
+
+    A scheduler starts a beat with almost no environment, so the file is read here; the process
+    environment itself is not changed. Raise ConfigError when others than the owner may read the
+    file (it holds keys), or when it is not a file of UTF-8 text.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return os.environ
+    except OSError as error:
+        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{path} is not a file; move it away")
+    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        raise ConfigError(f"{path} can be read or written by others; run: chmod 600 {path}")
+    from dotenv import dotenv_values  # 20 ms
+
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
+    return {key: value for key, value in values.items() if value is not None} | dict(os.environ)

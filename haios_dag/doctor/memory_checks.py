@@ -1,0 +1,117 @@
+"""Whether the memory is sound, and the event log says of it what is true."""
+
+import os
+from collections.abc import Callable, Iterator
+
+from haios_dag.base.errors import MemoryUnavailableError
+from haios_dag.base.workspace import Workspace
+from haios_dag.doctor.count_checks import claims
+from haios_dag.doctor.findings import Finding, found, ok
+from haios_dag.embedding.space import DEFAULT
+from haios_dag.memory.health import Health
+
+_LONGEST = 500  # characters of what SQLite says of damage
+NAMES = ("memory", "words", "references", "invariants", "items", "vectors", "cache", "counts")
+
+
+def checks(workspace: Workspace) -> Iterator[tuple[str, Callable[[], Iterator[Finding]]]]:
+    """Yield the checks of the memory by name; of one that is absent or will not open, just one.
+
+    Raise HaiosError.
+    """
+    path = workspace.memory
+    if not os.path.lexists(path):
+        yield "memory", lambda: iter([found("no-memory", path)])
+        return
+    try:
+        store = Health.open(path, write=False)
+    except MemoryUnavailableError as error:
+        if error.is_busy:
+            raise
+        unusable = found("memory-unusable", path, error=error)
+        yield "memory", lambda: iter([unusable])
+        return
+    with store:
+        yield "memory", lambda: _pages(store)
+        if not store.is_prepared():
+            yield "invariants", lambda: iter([found("not-prepared", path)])
+            return
+        yield "words", lambda: _words(store)  # takes the writer's lock, so in no snapshot
+        with store.snapshot():  # what a beat commits meanwhile is not to look like a fault
+            yield "references", lambda: _references(store)
+            yield "invariants", lambda: _invariants(store)
+            yield "items", lambda: _items(store)
+            yield "vectors", lambda: _vectors(store)
+            yield "cache", lambda: _cache(store)
+        yield "counts", lambda: claims(workspace, store)
+
+
+def _pages(store: Health) -> Iterator[Finding]:
+    if damage := store.damage():
+        yield found("memory-damaged", store.path, damage="; ".join(damage)[:_LONGEST])
+    else:
+        yield ok("opens, and SQLite finds every page and index in order")
+
+
+def _references(store: Health) -> Iterator[Finding]:
+    dangling = store.dangling()
+    for table, number in dangling.items():
+        name = "dangling-ours" if table.startswith("dag_") else "dangling-theirs"
+        yield found(name, store.path, table=table, number=number)
+    if not dangling:
+        yield ok("every row that refers to another finds it")
+
+
+def _invariants(store: Health) -> Iterator[Finding]:
+    broken = list(store.broken())
+    for one in broken:
+        ids = ", ".join(map(str, one.some)) + (", …" if one.number > len(one.some) else "")
+        name = "invariant-broken" if one.ours else "invariant-of-others"
+        where = f"{store.path}: concepts {ids}"
+        yield found(name, where, number=one.number, what=one.what, one=one.some[0])
+    if leaderless := store.count_leaderless():
+        yield found("leaderless", store.path, number=leaderless)
+    elif not broken:
+        yield ok("what synthesis wrote agrees with itself")
+
+
+def _items(store: Health) -> Iterator[Finding]:
+    if vanished := store.count_vanished():
+        yield found("items-vanished", store.path, number=vanished)
+    if wrong := store.count_wrong_totals():
+        yield found("counts-kept-wrong", store.path, number=wrong)
+    if not (vanished or wrong):
+        yield ok("every concept and trace that the beat works on is there")
+
+
+def _vectors(store: Health) -> Iterator[Finding]:
+    damaged = store.count_damaged_vectors(DEFAULT.model, DEFAULT.dimensions)
+    mixed = store.count_mixed()
+    if damaged:
+        yield found("vectors-damaged", store.path, number=damaged, length=DEFAULT.dimensions)
+    if mixed:
+        yield found("vectors-mixed", store.path, number=mixed)
+    if other := (space := store.space()) not in (None, DEFAULT.model):
+        yield found("space-of-others", store.path, space=space, ours=DEFAULT.model)
+    if products := store.count_products_unembedded():
+        yield found("insights-without-vector", store.path, number=products)
+    if not (damaged or mixed or other or products):
+        embedded, every = store.coverage()
+        yield ok(
+            f"every vector is whole and of one model; {embedded:,} of {every:,} concepts,"
+            " traces and insights have theirs"
+        )
+
+
+def _words(store: Health) -> Iterator[Finding]:
+    if wrong := store.word_index():
+        yield found("words-wrong", store.path, wrong=wrong)
+    else:
+        yield ok("the word index agrees with the texts")
+
+
+def _cache(store: Health) -> Iterator[Finding]:
+    if wrong := store.cache_disagrees(DEFAULT.model, DEFAULT.dimensions):
+        yield found("cache-wrong", f"{store.path}-vectors", wrong=wrong)
+    else:
+        yield ok("the vector cache agrees with the database, or there is none")

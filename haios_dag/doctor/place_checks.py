@@ -1,0 +1,133 @@
+"""Whether the place is right: Python, settings, permissions, disk, file system."""
+
+import contextlib
+import os
+import platform
+import shlex
+import shutil
+import stat
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from haios_dag.base.errors import ConfigError
+from haios_dag.base.workspace import Workspace
+from haios_dag.doctor.findings import Finding, found, ok
+from haios_dag.memory import database
+
+LEAST = 64 << 20
+"""Bytes that a disk needs: a beat's write-ahead log, both status files, the event log's growth."""
+
+_NEEDED = ("doit", "jsonschema", "jsonschema_rs", "markdown_it", "numpy", "orjson", "dateutil",
+           "dotenv", "yaml", "tqdm", "wordllama")  # fmt: skip
+# File systems on which SQLite's locks and its shared memory between processes do not hold.
+_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "davfs"}
+_MOUNTS = Path("/proc/self/mountinfo")
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def plain_files(workspace: Workspace) -> Iterator[Finding]:
+    """Name what is no file at a path of the workspace: to read it could take for ever."""
+    root = workspace.root
+    for path in (root / "dodo.py", root / "haios.toml", root / ".env",
+                 root / ".claude" / "haios" / "config" / "haios.yaml",
+                 workspace.events, workspace.status, workspace.status_slim,
+                 workspace.beat_lock, workspace.events_lock):  # fmt: skip
+        with contextlib.suppress(OSError):  # missing, or out of reach, which the others name
+            if not stat.S_ISREG(path.stat().st_mode):
+                yield found("no-plain-file", path)
+
+
+def python(_: Workspace) -> Iterator[Finding]:
+    """Say whether everything is installed that a beat imports, and SQLite can search words."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        yield found("modules-missing", modules=", ".join(missing))
+    sqlite, fts5 = database.sqlite()
+    if not fts5:
+        yield found("no-fts5", version=sqlite)
+    if fts5 and not missing:
+        yield ok(f"Python {platform.python_version()}, SQLite {sqlite} with FTS5")
+
+
+def settings(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether haios.toml and .env are valid, and the memory's path is known."""
+    for name in ("config", "environment", "memory"):
+        try:
+            getattr(workspace, name)
+        except ConfigError as error:
+            path = workspace.root / (".env" if name == "environment" else "haios.toml")
+            is_open = name == "environment" and "chmod 600" in str(error)
+            yield found("env-open" if is_open else "settings-unusable", path, error=error)
+            return
+    yield ok("haios.toml and .env can be used")
+
+
+def permissions(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether the beat can write what it must, and nobody else what it runs."""
+    root = workspace.root
+    sound = True
+    memory = workspace.memory
+    for path in (workspace.events.parent, workspace.beat_lock.parent, memory.parent, memory,
+                 workspace.events, workspace.status, workspace.status_slim):  # fmt: skip
+        need = os.W_OK | (os.X_OK if path.is_dir() else 0)
+        if path.exists() and not os.access(path, need):
+            sound = False
+            yield found("not-writable", path)
+    for path in (root, root / "dodo.py", root / "haios.toml"):
+        mode = path.stat().st_mode if path.exists() else 0
+        if os.name != "posix" or not mode & _OTHERS_WRITE:
+            continue
+        sound = False
+        everybody = mode & stat.S_IWOTH and not (path == root and mode & stat.S_ISVTX)
+        name = "others-may-change" if everybody else "group-may-change"
+        yield found(name, path, path=shlex.quote(str(path)))
+    if sound:
+        yield ok("the beat can write its files, and others cannot write what it runs")
+
+
+def disk(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether there is room for the next beat, and for a copy of the memory."""
+    memory = workspace.memory
+    sound = True
+    disks = {}
+    for path, copy in ((workspace.events.parent, 0), (memory.parent, size(memory))):
+        there = next(one for one in (path, *path.parents) if one.exists())
+        disks[there.stat().st_dev] = there, copy  # of one disk, what both need
+    for there, copy in disks.values():
+        free = shutil.disk_usage(there).free
+        inodes = os.statvfs(there) if hasattr(os, "statvfs") else None
+        if free < LEAST or (inodes and inodes.f_files and not inodes.f_favail):
+            sound = False
+            yield found("disk-full", there, free=free >> 20, needed=LEAST >> 20)
+        elif free < copy + LEAST:
+            sound = False
+            missing = (copy + LEAST - free >> 20) + 1
+            yield found("no-room-for-copy", there, free=free >> 20, missing=missing)
+    if sound:
+        yield ok("there is room for the next beat and for a copy of the memory")
+
+
+def size(memory: Path) -> int:
+    """Return the bytes of a memory with its write-ahead log; 0 where there is none."""
+    both = (memory, memory.with_name(f"{memory.name}-wal"))
+    return sum(path.stat().st_size for path in both if path.exists())
+
+
+def locks(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether workspace and memory lie where locks hold, if the system tells."""
+    if not _MOUNTS.exists():
+        return
+    kinds = {}
+    for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
+        left, _, right = line.partition(" - ")
+        kinds[left.split()[4].replace("\\040", " ")] = right.split()[0]
+    sound = True
+    for path in {workspace.root, workspace.memory.parent}:
+        at = next((str(one) for one in (path.resolve(), *path.resolve().parents)
+                   if str(one) in kinds), "/")  # fmt: skip
+        if kinds.get(at) in _REMOTE:
+            sound = False
+            yield found("remote-disk", path, system=kinds[at])
+    if sound:
+        yield ok("the workspace and the memory lie where locks hold")

@@ -1,0 +1,60 @@
+"""The step `embed`: give a vector to every concept and trace that has none."""
+
+from typing import TYPE_CHECKING
+
+from haios_dag.base.progress import progress
+from haios_dag.base.step import BeatContext
+from haios_dag.base.workspace import Workspace
+from haios_dag.embedding import space
+from haios_dag.memory import open_memory
+
+if TYPE_CHECKING:
+    from haios_dag.memory.store import Store
+    from haios_dag.memory.vectors import Waiting
+
+_BATCH = 2048
+
+
+def idle(workspace: Workspace) -> str | None:
+    """Return why there is nothing to embed, or None."""
+    if not workspace.has_memory():
+        return f"there is no memory at {workspace.memory}"
+    with open_memory(workspace, write=False) as store:
+        if store.space() == space.DEFAULT.model and not store.has_unembedded():
+            return "every concept and trace has a vector"
+    return None
+
+
+def run(beat: BeatContext) -> None:
+    """Embed what waits, in batches that are each kept; count `vectors` made and `reused`."""
+    counts = beat.counts
+    counts.start("vectors", "reused")
+    with open_memory(beat.workspace, write=True) as store:
+        with store.transaction():
+            store.adopt()
+            if store.space() != space.DEFAULT.model:
+                store.use_space(space.DEFAULT.model)
+        with progress("embed", store.count_unembedded()) as advance:
+            while batch := store.unembedded(_BATCH):
+                made = _embed_batch(store, batch)
+                counts.add(vectors=made, reused=len(batch) - made)
+                advance(len(batch))
+
+
+def _embed_batch(store: "Store", batch: "list[Waiting]") -> int:
+    """Store a vector for each item; return how many texts the model was asked for."""
+    model = space.DEFAULT.model
+    blobs: dict[bytes, bytes] = {}
+    texts: dict[bytes, str] = {}
+    for item in batch:
+        if (known := store.vector_of_text(item.text_hash, model)) is not None:
+            blobs[item.text_hash] = known
+        else:
+            texts[item.text_hash] = item.text
+    if texts:
+        vectors = space.embed(list(texts.values()))
+        for digest, vector in zip(texts, vectors.astype("<f4"), strict=True):
+            blobs[digest] = vector.tobytes()
+    with store.transaction():
+        store.put_vectors(model, [(item.kind, item.id, blobs[item.text_hash]) for item in batch])
+    return len(texts)

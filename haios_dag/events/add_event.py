@@ -1,0 +1,51 @@
+"""An event that a hook or another program hands over: the action behind `events-add`."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from haios_dag.base import clock
+from haios_dag.base.console import say
+from haios_dag.base.errors import RefusedError
+from haios_dag.events import log_lines, log_writer
+
+if TYPE_CHECKING:
+    from haios_dag.base.workspace import Workspace
+
+# What a pipe of PowerShell adds or changes, and what is not in the data because it is given here
+_HARMLESS = {"CRLF", "byte order mark", "UTF-16", "no ts", "no type"}
+
+
+def add(workspace: "Workspace", kind: str | None, data: str | None) -> None:
+    """Append an event of a type, with the keys of a JSON object, and print it.
+
+    Without data, or with `-`, the object is read from standard input; where that is empty or a
+    terminal, the event has no further keys. `ts` is the present where the object has none. Raise
+    RefusedError, with the log as it was, when the event is invalid, EventError when it cannot be
+    written.
+    """
+    given = _object(_standard_input() if data is None or data == "-" else os.fsencode(data))
+    if kind is not None and given.setdefault("type", kind) != kind:
+        raise RefusedError("the event is refused: type: the data and the command line differ")
+    given.setdefault("ts", clock.iso(clock.now()))
+    log_writer.append(workspace, given)
+    say(["added"])
+
+
+def _standard_input() -> bytes:
+    """Return what is piped in, as far as it could be an event."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return b""
+    return sys.stdin.buffer.read(log_lines.LONGEST + 1)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """Return the JSON object in some bytes; raise RefusedError."""
+    if not data.strip():
+        return {}
+    entry = log_lines.Parser().parse(data + b"\n")
+    odd = [one for one in entry.odd if one not in _HARMLESS and "ts" not in one.split()]
+    problem = entry.problem or ", ".join(odd)  # of an odd ts the schema says more
+    if entry.event is None or problem:
+        raise RefusedError(f"the event is refused: the data: {problem}")
+    return entry.event

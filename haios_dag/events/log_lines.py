@@ -1,0 +1,305 @@
+"""One line of an event log, whoever wrote it.
+
+The log of a HAIOS workspace was written by PowerShell, by Python and by hand: with byte order
+marks, CRLF, UTF-16, ANSI code pages, local times without offset, torn lines. Here every line is
+read where it can be, and named where it cannot.
+"""
+
+import functools
+import itertools
+import json
+import math
+import operator
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import IO, Any, NamedTuple, cast
+
+LONGEST = 1 << 20
+"""Bytes of the longest line that is written or read."""
+
+DEEPEST = 100
+"""Levels of the deepest event that is written or read."""
+
+_BLOCK = 1 << 14
+_UTF16_END = b"\0"  # the second byte of the LF that ends a UTF-16 log
+_AROUND = b"\0\r\n\t "
+_FIRST, _LAST = 1970, 9998  # years that can be shown as local time
+_NOT_JSON = "not JSON"
+_TOO_DEEP = "nested too deep"
+
+
+class Entry(NamedTuple):
+    """A line of the log: `event` where it could be read, else `problem`, in a few fixed words.
+
+    `number` counts from 1; it is 0 where the log was read from its end. `when` is the event's
+    instant in UTC, None where it has no readable `ts`. `odd` names, in fixed words, what was
+    unusual about a line that was read.
+    """
+
+    number: int
+    event: dict[str, Any] | None
+    problem: str | None
+    when: datetime | None
+    odd: tuple[str, ...]
+
+
+def forward(
+    file: IO[bytes], start: int = 0, end: int | None = None, time: str = "ts"
+) -> Iterator[Entry]:
+    """Return what stands in every line of a log, first to last, in bounded memory.
+
+    Reads from `start`, where a line begins, up to `end`, by default where the file ends at the
+    first step: what is appended meanwhile is not read in halves. Numbers are 0 unless `start` is.
+    `time` is the key of an event's time.
+    """
+    parser = Parser(time)
+    number = 0 if start else 1
+    for _, block in blocks(file, start, end):
+        yield from parser.parse_all(block, number)
+        if number:
+            number += block.count(b"\n") + (not block.endswith(b"\n"))
+
+
+def blocks(
+    file: IO[bytes], start: int = 0, end: int | None = None, size: int = _BLOCK
+) -> Iterator[tuple[int, bytes]]:
+    """Return where each block of whole lines ends, and the block, of `size` bytes and a line.
+
+    Of a line that is too long to be read only the start is in the block.
+    """
+    end = file.seek(0, os.SEEK_END) if end is None else end
+    file.seek(start)
+    while block := file.read(min(size, end - start)):
+        start += len(block)
+        if not block.endswith(b"\n"):
+            line = file.readline(min(LONGEST + 1, end - start))
+            start += len(line)
+            block += line
+            while line and not line.endswith(b"\n"):
+                line = file.readline(min(LONGEST + 1, end - start))
+                start += len(line)
+        yield start, block
+
+
+def backward(
+    file: IO[bytes],
+    *,
+    marks: tuple[bytes, ...] = (),
+    within: int | None = None,
+    time: str = "ts",
+) -> Iterator[Entry]:
+    """Return what stands in the lines of a log, last to first, in bounded memory.
+
+    With `marks`, only in lines that hold one of them; with `within`, only in lines that begin in
+    that many last bytes, rounded up to a block. `time` is the key of an event's time.
+    """
+    parser = Parser(time)
+    for line in lines_back(file, marks=marks, within=within):
+        if line != _UTF16_END:
+            yield parser.parse(line)
+
+
+def lines_back(
+    file: IO[bytes], *, marks: tuple[bytes, ...] = (), within: int | None = None
+) -> Iterator[bytes]:
+    """Return the lines for `backward`, each with its LF; of an overlong one only the start."""
+    position = end = file.seek(0, os.SEEK_END)
+    first = 0 if within is None else max(0, end - within)
+    rest, newline = b"", b""
+    while position > first:
+        start = max(0, position - _BLOCK)
+        file.seek(start)
+        block = file.read(position - start) + rest
+        position = start
+        rest, found, whole = block.partition(b"\n")
+        rest = rest[: LONGEST + 1]
+        if found and _holds(whole, marks):
+            for line in reversed(whole.split(b"\n")):
+                if (line or newline) and _holds(line, marks):
+                    yield line[: LONGEST + 1] + newline
+                newline = b"\n"
+        newline = newline or found
+    if position == 0 and (rest or newline) and _holds(rest, marks):
+        yield rest + newline
+
+
+def _holds(data: bytes, marks: tuple[bytes, ...]) -> bool:
+    """Tell whether data holds one of the marks, or there are none."""
+    return not marks or any(mark in data for mark in marks)
+
+
+_entry = functools.partial(tuple.__new__, Entry)  # half the time of Entry(...)
+_NONE, _NOT_ODD = itertools.repeat(None), itertools.repeat(())
+_TS, _TYPE = operator.itemgetter("ts"), operator.itemgetter("type")
+_ZONE = operator.attrgetter("tzinfo")
+_EARLIEST, _LATEST = datetime(_FIRST, 1, 1, tzinfo=UTC), datetime(_LAST + 1, 1, 1, tzinfo=UTC)
+
+
+def _instants(events: list[Any]) -> list[datetime] | None:
+    """Return the time of each event, or None where not all are plain events at times in UTC."""
+    try:
+        if set(map(type, map(_TYPE, events))) != {str}:
+            return None
+        whens = list(map(datetime.fromisoformat, map(_TS, events)))
+    except (KeyError, TypeError, ValueError):
+        return None
+    utc = set(map(_ZONE, whens)) == {UTC}
+    return whens if utc and _EARLIEST <= min(whens) <= max(whens) < _LATEST else None
+
+
+class _UnreadableError(Exception):
+    """A line holds no event; the message says why in fixed words."""
+
+
+class Parser:
+    """Reads one line after another; `_odd` is what was odd so far about the one at hand."""
+
+    def __init__(self, time: str = "ts") -> None:
+        self._time = time
+        self._odd: set[str] = set()
+        floating: Any = self._float  # typed as float, but the decoder takes what it returns
+        self._json = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_constant=self._constant,
+            parse_float=floating,
+            parse_int=_integer,
+        )
+
+    def parse_all(self, block: bytes, number: int = 0) -> Iterator[Entry]:
+        """Return what stands in the lines of a block; `number` is that of its first, or 0."""
+        from haios_dag.events import fast_json  # 25 ms, only for many lines
+
+        *whole, last = block.split(b"\n")
+        numbers = itertools.count(number) if number else itertools.repeat(0)
+        found = fast_json.events(whole, LONGEST, DEEPEST)
+        if self._time == "ts" and (whens := _instants(found)):
+            yield from map(_entry, zip(numbers, found, _NONE, whens, _NOT_ODD, strict=False))
+        else:
+            for line, event, at in zip(whole, found, numbers, strict=False):
+                if event is None:
+                    yield self.parse(line + b"\n", at)
+                else:
+                    yield self._entry(event, at)
+        if last and last != _UTF16_END:
+            yield self.parse(last, number and number + len(whole))
+
+    def parse(self, line: bytes, number: int = 0) -> Entry:
+        """Return what stands in a line given with its LF; without it, in the last one."""
+        try:
+            event = self._event(line)
+        except _UnreadableError as error:
+            self._odd.clear()
+            problem = str(error)
+            if problem == _NOT_JSON and not line.endswith(b"\n"):
+                problem = "torn last line"
+            return Entry(number, None, problem, None, ())
+        return self._entry(event, number)
+
+    def _entry(self, event: dict[str, Any], number: int) -> Entry:
+        """Return the entry of an event."""
+        if not isinstance(event.get("type"), str):
+            self._odd.add("no type")
+        when = self._when(event.get(self._time))
+        odd = tuple(sorted(self._odd))
+        self._odd.clear()
+        return Entry(number, event, None, when, odd)
+
+    def _event(self, line: bytes) -> dict[str, Any]:
+        """Return the event of a line; raise _UnreadableError."""
+        if len(line) > LONGEST:
+            raise _UnreadableError("longer than 1 MB")
+        if not line.strip(_AROUND):
+            raise _UnreadableError("NUL bytes" if b"\0\0\0" in line else "blank line")
+        text = self._text(line)
+        try:
+            value = self._json.decode(text)
+        except json.JSONDecodeError:
+            raise _UnreadableError("NUL bytes" if "\0" in text else _NOT_JSON) from None
+        except RecursionError:
+            raise _UnreadableError(_TOO_DEEP) from None
+        except ValueError:  # more than 4,300 digits
+            raise _UnreadableError("number too long") from None
+        if not isinstance(value, dict):
+            raise _UnreadableError("not a JSON object")
+        if text.count("[") + text.count("{") > DEEPEST and _deep(value):
+            raise _UnreadableError(_TOO_DEEP)
+        return value
+
+    def _text(self, line: bytes) -> str:
+        """Return the text of a line, whatever its encoding, without what stands around it."""
+        if b"\r" in line[-4:]:
+            self._odd.add("CRLF")
+        body = line.strip(_AROUND)
+        for mark in (b"\xff\xfe", b"\xfe\xff"):
+            if body.startswith(mark):
+                self._odd.add("byte order mark")
+                body = body.removeprefix(mark).strip(_AROUND)
+        if body[1:2] == b"\0":  # big endian has lost its first zero byte and looks the same
+            self._odd.add("UTF-16")
+            text = (body + b"\0").decode("utf-16-le", "replace")
+        else:
+            if b"\0" in line:
+                self._odd.add("NUL bytes")
+            try:
+                text = body.decode("utf-8")
+            except UnicodeDecodeError:
+                self._odd.add("ANSI, read as Windows-1252")
+                text = body.decode("cp1252", "replace")
+        if text.startswith("\ufeff"):
+            self._odd.add("byte order mark")
+        return text.lstrip("\ufeff").strip()
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self._odd.add("duplicate keys")
+        return found
+
+    def _float(self, digits: str) -> float | None:
+        value = float(digits)
+        if math.isfinite(value):
+            return value
+        self._constant(digits)
+        return None
+
+    def _constant(self, _: str) -> None:
+        self._odd.add("NaN or Infinity, read as null")
+
+    def _when(self, ts: object) -> datetime | None:
+        """Return the instant that a `ts` names, in UTC."""
+        if not isinstance(ts, str):
+            self._odd.add("no ts")
+            return None
+        try:
+            instant = datetime.fromisoformat(ts.strip())
+            if instant.tzinfo is None:
+                self._odd.add("ts without offset, read as local time")
+            if instant.tzinfo is not UTC:
+                instant = instant.astimezone(UTC)
+        except (ValueError, OverflowError, OSError):  # OSError: Windows, before 1970
+            self._odd.add("unreadable ts")
+            return None
+        if not _FIRST <= instant.year <= _LAST:
+            self._odd.add("unreadable ts")
+            return None
+        return instant
+
+
+def _integer(digits: str) -> int:
+    """Return an integer; of one that no float can hold, most programs cannot make sense."""
+    value = int(digits)
+    if math.isinf(float(digits)):
+        raise _UnreadableError("number too long")
+    return value
+
+
+def _deep(value: object) -> bool:
+    """Tell whether a JSON object or array has more than DEEPEST levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner: list[object] = []
+        for item in level:
+            inner.extend(item.values() if isinstance(item, dict) else cast("list[Any]", item))
+        level = [item for item in inner if isinstance(item, dict | list)]
+    return bool(level)

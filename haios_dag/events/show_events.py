@@ -1,0 +1,168 @@
+"""The event log as people read it: the actions behind `events`, `events-since` and so on."""
+
+import json as json_format
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from haios_dag.base import clock
+from haios_dag.base.console import printable, say
+from haios_dag.base.errors import EventError
+from haios_dag.events import dates, log_reader, log_writer
+from haios_dag.events.log_lines import Entry
+
+if TYPE_CHECKING:
+    from haios_dag.base.workspace import Workspace
+
+_LONGEST_ERROR = 300
+_LONGEST_VALUE = 60
+_MOST_VALUES = 8
+
+
+def show(
+    workspace: "Workspace", count: int = 20, kind: str | None = None, *, json: bool = False
+) -> None:
+    """Print the last events, oldest first, and how many lines among them could not be read.
+
+    With `kind`, only events of that type. With `json`, as JSON lines, and the remarks on stderr.
+    Raise EventError.
+    """
+    if count < 1:
+        raise EventError(f"{count} events cannot be shown; ask for 1 or more")
+    found: list[Entry] = []
+    unread: Counter[str] = Counter()
+    for entry in log_reader.read_back(workspace, kind):
+        if entry.event is None:
+            unread[str(entry.problem)] += 1
+        elif kind is None or entry.event.get("type") == kind:
+            found.append(entry)
+        if len(found) == count:
+            break
+    say(map(_raw if json else line, reversed(found)))
+    nothing = "no events yet" if kind is None else f"no events of type {printable(kind)}"
+    remark([] if found else [nothing], unread, json=json)
+
+
+def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) -> None:
+    """Print how a date is understood, then the events since that instant in the log's order.
+
+    With `json`, as JSON lines, and the remarks on stderr. Raise EventError.
+    """
+    now = clock.now()
+    text = " ".join(words)
+    instant = dates.since(text, now)
+    unread: Counter[str] = Counter()
+    shown = undated = 0
+
+    def since() -> Iterator[Entry]:
+        nonlocal shown, undated
+        for entry in log_reader.read_since(workspace, instant):
+            if entry.event is None:
+                unread[str(entry.problem)] += 1
+            elif entry.when is None:
+                undated += 1
+            elif entry.when >= instant:
+                shown += 1
+                yield entry
+
+    remark([dates.understood(text, instant, now)], Counter(), json=json)
+    say(map(_raw if json else line, since()))
+    remarks = []
+    if not shown:
+        some = any(entry.event is not None for entry in log_reader.read_back(workspace))
+        remarks.append("no events since then" if some else "no events yet")
+    if undated:
+        remarks.append(f"left out, having no readable time: {undated}")
+    remark(remarks, unread, json=json)
+
+
+def clear_log(workspace: "Workspace") -> None:
+    """Archive the log and print where it is now. Raise EventError."""
+    archive = log_writer.clear(workspace)
+    say([f"archived as {printable(str(archive))}" if archive else "no events yet"])
+
+
+def line(entry: Entry) -> str:
+    """Return the line that shows an event to a person: local time, type, what matters in it."""
+    event = entry.event or {}
+    when = local(entry.when) if entry.when else "(no readable time)"
+    steps = event.get("steps")
+    beat = event.get("type") == "heartbeat" and isinstance(steps, dict)
+    facts = _beat(event, steps) if beat and isinstance(steps, dict) else _values(event)
+    return f"{when:19}  {kind(event)}  {facts}".rstrip()
+
+
+def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
+    """Return what matters in a heartbeat."""
+    said = [short(event.get("outcome", "without outcome"))]
+    for key, noun in (("new_insights", "insight"), ("new_bridges", "bridge")):
+        number = short(event.get(key, "?"))
+        said.append(f"{number} {noun}{'' if number == '1' else 's'}")
+    if isinstance(seconds := event.get("seconds"), int | float):
+        said.append(f"{seconds:.1f} s")
+    if isinstance(reason := event.get("reason"), str):
+        said.append(short(reason, _LONGEST_ERROR))
+    warnings = 0
+    for name, step in steps.items():
+        if not isinstance(step, dict):
+            continue
+        if step.get("outcome") in ("failed", "interrupted"):
+            error = short(step.get("error", ""), _LONGEST_ERROR)
+            said.append(f"{short(name)} {step['outcome']}" + (f": {error}" if error else ""))
+        warnings += len(found) if isinstance(found := step.get("warnings"), list) else 0
+    told = event.get("notifications")
+    untold = [one for one in told if isinstance(one, dict) and one.get("ok") is False
+              ] if isinstance(told, list) else []  # fmt: skip
+    if untold:
+        said.append(f"{len(untold)} notification{'' if len(untold) == 1 else 's'} failed")
+    if warnings:
+        said.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
+    return "; ".join([", ".join(said[:4]), *said[4:]])
+
+
+def _values(event: dict[str, Any]) -> str:
+    """Return the first values of an event whose meaning is not known here."""
+    rest = [(key, value) for key, value in event.items() if key not in ("ts", "type")]
+    shown = [f"{short(key)}={short(value)}" for key, value in rest[:_MOST_VALUES]]
+    return " ".join(shown + ["..."] * (len(rest) > _MOST_VALUES))
+
+
+def kind(event: dict[str, Any]) -> str:
+    """Return the type of an event as it can be shown."""
+    return short(event["type"]) if isinstance(event.get("type"), str) else "(no type)"
+
+
+def short(value: object, longest: int = _LONGEST_VALUE) -> str:
+    """Return a value as it can be shown: on one line, printable, not too long."""
+    text = value if isinstance(value, str) else json_format.dumps(value, ensure_ascii=False)
+    return printable(text if len(text) <= longest else text[: longest - 3] + "...")
+
+
+def _raw(entry: Entry) -> str:
+    """Return an event as a line of ASCII JSON."""
+    return json_format.dumps(entry.event, separators=(",", ":"))
+
+
+def local(instant: datetime) -> str:
+    """Return an instant as local time, to the second."""
+    return instant.astimezone().replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
+def counts(counter: Counter[str]) -> str:
+    """Return counts as `3 ok, 1 failed`."""
+    return ", ".join(f"{number} {name}" for name, number in ranked(counter))
+
+
+def ranked(counter: Counter[str]) -> list[tuple[str, int]]:
+    """Return counts, the highest first, equal ones by name."""
+    return sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+
+
+def remark(remarks: list[str], unread: Counter[str], *, json: bool) -> None:
+    """Print remarks, and what could not be read, where they do not disturb JSON lines."""
+    if unread:
+        many = "1 line" if unread.total() == 1 else f"{unread.total()} lines"
+        remarks = [*remarks, f"{many} could not be read: {counts(unread)}"]
+    say(remarks, sys.stderr if json else sys.stdout)

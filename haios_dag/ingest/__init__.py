@@ -1,0 +1,1 @@
+"""Documents and traces of a workspace to records for the memory."""

@@ -1,0 +1,261 @@
+"""The step `ingest`: read changed, new and deleted documents and traces into memory."""
+
+import fnmatch
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from haios_dag.base import files
+from haios_dag.base.errors import DocumentError, MemoryUnavailableError
+from haios_dag.base.progress import progress
+from haios_dag.base.step import BeatContext, Counts
+from haios_dag.base.workspace import Workspace
+from haios_dag.ingest import document_head
+from haios_dag.memory import open_memory
+from haios_dag.memory.documents import FileState, Recorded
+
+if TYPE_CHECKING:
+    from haios_dag.ingest.markdown import Statement
+    from haios_dag.ingest.traces import Trace
+    from haios_dag.memory.store import Store
+
+_BATCH = 64  # documents a transaction
+_NAMED = 5  # problems named in an error; the rest are counted
+_RACY_NS = 2_000_000_000  # the coarsest time stamps in use (FAT): 2 s
+_SKIPPED_FOLDERS = {".git", ".haios", "node_modules"}
+
+
+ScannedFile = tuple[
+    str, FileState
+]  # a file's path as the system knows it, and what stat said of it
+
+
+def idle(workspace: Workspace) -> str | None:
+    """Return why there is nothing to read, or None. Documents are compared, not parsed."""
+    if not workspace.config.ingest.enabled:
+        return "switched off in haios.toml"
+    found = scan(workspace)
+    if workspace.has_memory():
+        with open_memory(workspace, write=False) as store:
+            known = store.recorded()
+            limit = workspace.config.ingest.max_megabytes
+            if next(_changed(store, found, known, limit), None) or known.keys() - found.keys():
+                return None
+    elif found:
+        return None
+    return "no document changed"
+
+
+def run(beat: BeatContext) -> None:
+    """Make memory say what the files say.
+
+    A file that cannot be read does not stop the others; it is tried again at every beat. Raise
+    DocumentError naming such files when the others are done.
+    """
+    workspace, counts = beat.workspace, beat.counts
+    settings = beat.config.ingest
+    counts.start("documents", "removed", "new_concepts", "traces")
+    problems: list[str] = []
+    found = scan(workspace)
+    with open_memory(workspace, write=True, create=True) as store:
+        known = store.recorded()
+        gone = sorted(known.keys() - found.keys())
+        with store.transaction():
+            refusal = store.refuses_traces()
+            for path in gone:
+                store.remove_document(path, settings.boilerplate_documents)
+        counts.add(removed=len(gone))
+        changed = sorted(_changed(store, found, known, settings.max_megabytes))
+        with progress("ingest", len(changed)) as advance:
+            for start in range(0, len(changed), _BATCH):
+                batch = {path: found[path] for path in changed[start : start + _BATCH]}
+                problems += _read_batch(store, workspace, batch, counts, keep_traces=not refusal)
+                advance(len(batch))
+        _note_touched(store, found, known, set(changed))
+    if untaken := counts["untaken_traces"]:
+        raise MemoryUnavailableError(
+            f"{workspace.memory} refuses {untaken} traces ({refusal}): it mirrors them into a"
+            " sqlite-vec table; install haios-dag[vec] in a Python whose sqlite3 can load"
+            " extensions, or keep the memory elsewhere with [memory] path in haios.toml"
+        )
+    if problems:
+        rest = len(problems) - _NAMED
+        raise DocumentError(
+            "; ".join(problems[:_NAMED])
+            + (f"; and {rest} more" if rest > 0 else "")
+            + "; correct each file, or list it under [ingest] exclude in haios.toml"
+        )
+
+
+def scan(workspace: Workspace) -> dict[str, ScannedFile]:
+    """Return every file that ingest reads, by its path as memory keeps it, in no order.
+
+    Symbolic links below the folders are not followed: they could lead out of the workspace, or
+    round in circles.
+    """
+    root, settings = workspace.root, workspace.config.ingest
+    found: dict[str, ScannedFile] = {}
+    for folder in settings.folders:
+        _find(root / folder, _prefix(folder), ".md", found, deep=True)
+    _find(root / settings.traces, _prefix(settings.traces), ".jsonl", found, deep=False)
+    _find(root, "", ".md", found, deep=False)
+    if settings.exclude:
+        excluded = re.compile("|".join(map(fnmatch.translate, settings.exclude))).match
+        found = {path: one for path, one in found.items() if not excluded(path)}
+    return found
+
+
+def _prefix(folder: str) -> str:
+    """Return what the names of a configured folder's files begin with."""
+    name = os.path.normpath(folder).replace(os.sep, "/")
+    return "" if name == "." else f"{name}/"
+
+
+def _find(
+    folder: Path | str, prefix: str, suffix: str, found: dict[str, ScannedFile], *, deep: bool
+) -> None:
+    """Add the regular files with a suffix, by their path from the workspace."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise DocumentError(f"{folder}: {error.strerror}; make the folder readable") from error
+    for entry in entries:
+        name = entry.name
+        if name.endswith(suffix) and entry.is_file(follow_symlinks=False):
+            try:
+                stat = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            except OSError as error:
+                raise DocumentError(f"{entry.path}: {error.strerror}; check that disk") from error
+            state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            found[_text(prefix + name)] = (entry.path, state)
+        elif deep and name not in _SKIPPED_FOLDERS and entry.is_dir(follow_symlinks=False):
+            _find(entry.path, f"{prefix}{name}/", suffix, found, deep=True)
+
+
+def _text(name: str) -> str:
+    """Return a file name as text that can be stored, even where it is not UTF-8."""
+    if name.isascii():
+        return name
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _changed(
+    store: "Store",
+    found: dict[str, ScannedFile],
+    known: dict[str, FileState | None],
+    max_megabytes: float,
+) -> Iterator[str]:
+    """Yield the files that memory does not know as they are: new, or of another content.
+
+    The content is hashed only where stat differs. A file that cannot be hashed counts as changed:
+    reading it will say why.
+    """
+    for path, (file, state) in found.items():
+        before = known.get(path)
+        if before is None:
+            yield path
+        elif before != state:
+            try:
+                digest = hashlib.sha256(_bytes(file, max_megabytes)).hexdigest()
+            except DocumentError:
+                digest = ""
+            if digest != store.recorded_hash(path):
+                yield path
+
+
+def _bytes(file: str, max_megabytes: float) -> bytes:
+    """Return a file's content; raise DocumentError when it is too long or unreadable."""
+    try:
+        with files.open_plain(Path(file), follow=False) as stream:  # a link, since it was found
+            size = os.fstat(stream.fileno()).st_size
+            if size > max_megabytes * 1_000_000:
+                raise DocumentError(
+                    f"{size / 1e6:,.0f} MB long, more than [ingest] max_megabytes ="
+                    f" {max_megabytes:g}"
+                )
+            return stream.read()
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}") from error
+
+
+def _read_batch(
+    store: "Store",
+    workspace: Workspace,
+    batch: dict[str, ScannedFile],
+    counts: Counts,
+    *,
+    keep_traces: bool,
+) -> list[str]:
+    """Parse some files, then write what they say in one short transaction.
+
+    Return what is wrong with those that cannot be read.
+    """
+    settings = workspace.config.ingest
+    problems: list[str] = []
+    parsed: list[tuple[str, Recorded, Sequence[Statement], Sequence[Trace]]] = []
+    for path, (file, state) in batch.items():
+        begun = time.time_ns()
+        try:
+            data = _bytes(file, settings.max_megabytes)
+            kept, statements, found_traces = _parse(path, data, counts)
+        except DocumentError as error:
+            problems.append(f"{path}: {error}")
+            continue
+        # A file written this moment may change again without its time stamp telling.
+        size, mtime_ns, ctime_ns = state
+        racy = mtime_ns > begun - _RACY_NS
+        untrusted = (size, 0, ctime_ns)
+        digest = hashlib.sha256(data).hexdigest()
+        recorded = Recorded(untrusted if racy else state, digest, kept)
+        if found_traces and not keep_traces:  # read again until the memory takes them
+            recorded = Recorded(untrusted, "", kept)
+            counts.add(untaken_traces=len(found_traces))
+            found_traces = []
+        parsed.append((path, recorded, statements, found_traces))
+    new = 0
+    with store.transaction():
+        for path, recorded, statements, found_traces in parsed:
+            new += store.replace_document(
+                path, recorded, statements, found_traces, settings.boilerplate_documents
+            )
+    read = sum(len(found_traces) for *_, found_traces in parsed)
+    counts.add(documents=len(parsed), new_concepts=new, traces=read)
+    return problems
+
+
+def _parse(
+    path: str, data: bytes, counts: Counts
+) -> tuple[str, Sequence["Statement"], Sequence["Trace"]]:
+    """Return the head, the statements and the traces of a file."""
+    from haios_dag.ingest import markdown, traces  # their patterns take 20 ms to compile
+
+    if path.endswith(".jsonl"):
+        found, problems = traces.from_lines(data)
+        counts.warn(f"{path}: {problem}" for problem in problems)
+        return document_head.of({}, None), [], found
+    document = markdown.parse(data)
+    counts.warn(f"{path}: {warning}" for warning in document.warnings)
+    trace = traces.from_document(document)
+    kept = document_head.of(document.fields, document.problem)
+    return kept, document.statements, [trace] if trace else []
+
+
+def _note_touched(
+    store: "Store",
+    found: dict[str, ScannedFile],
+    known: dict[str, FileState | None],
+    changed: set[str],
+) -> None:
+    """Keep the new time stamps of files that were only touched, so they are not hashed again."""
+    with store.transaction():
+        for path, (_, state) in found.items():
+            if known.get(path, state) != state and path not in changed:
+                store.touch_document(path, state)

@@ -1,0 +1,262 @@
+"""Reasoning traces: what was attempted, how, and what came of it.
+
+They come from trace lines (`schemas/trace.schema.json`) and from documents that record an
+investigation or a session. Nothing here touches a file.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from haios_dag.base import clock, schema
+from haios_dag.ingest.markdown import ParsedDocument, Statement
+from haios_dag.ingest.statements import one_line, without_controls
+
+TraceOutcome = Literal["success", "partial_success", "failure"]
+
+MAX_FIELD = 2_000  # characters of a field that is drawn from a document
+MIN_WORDS = 12  # a document that says less in all fields is no trace
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One reasoning trace, named as HAIOS's table names its columns.
+
+    `key` is its stable identity within its source: "" for a document's, else the line's `id`, or
+    the SHA-256 of its content. `timestamp` is UTC, `YYYY-MM-DD HH:MM:SS`.
+    """
+
+    key: str
+    query: str
+    approach_taken: str
+    outcome: TraceOutcome
+    failure_reason: str | None
+    strategy_title: str
+    strategy_description: str
+    strategy_content: str
+    timestamp: str | None
+
+
+# --- documents -------------------------------------------------------------------------------
+
+_TEMPLATES = ("checkpoint", "investigation", "handoff_investigation")
+_SUCCEEDED = (
+    "complete",
+    "completed",
+    "closed",
+    "done",
+    "archived",
+    "resolved",
+    "final",
+    "accepted",
+)
+_FAILED = ("wontfix", "abandoned", "rejected", "cancelled", "invalid", "dismissed", "failed")
+
+# Lists of things to tick off, to read or to do elsewhere say nothing of this attempt.
+_ASIDE = re.compile(
+    r"\b(?:closure|checklist|reference|related|spawned|prior work|verification|deliverable|pending"
+    r"|continu|next|open items|files? (?:modified|created)|key files|out of scope)",
+    re.IGNORECASE,
+)
+# The part that a section plays, told by its heading; the first rule that is found decides.
+_PARTS = tuple(
+    (part, re.compile(rf"\b(?:{words})", re.IGNORECASE))
+    for part, words in (
+        ("content", r"finding|learn|lesson|decision|why|recommend|conclusion|root cause|insight"),
+        ("content", r"discover|observation|analysis|answer|result|design output|warning|fix"),
+        ("approach", r"plan|step|approach|method|complete|accomplish|work|change|evidence|scope"),
+        ("approach", r"implement|history|hypothes|test"),
+        ("query", r"objective|question|problem|purpose|context|background|trigger|goal|focus"),
+        ("summary", r"summary|overview|abstract"),
+    )
+)
+# A step that names nothing of its own ("Read identified files") is the template's.
+_SPECIFIC = re.compile(r"[`\d_/\"]|\w[A-Z]|\W[A-Z]")
+
+
+def from_document(document: ParsedDocument) -> Trace | None:
+    """Return the trace of an investigation or a checkpoint, or None for any other document.
+
+    Which it is, its front matter says: `template`, or a work item's `type`. The outcome follows
+    from `status`: a word for finished is success, one for given up is failure, and any other
+    (active, pending, blocked) is partial_success, for its author left it open. The checkpoints
+    of 2026 have no status, but the lists `completed` and `pending`: something completed is
+    success. None also when there is too little text, as in a template that nobody filled in.
+    """
+    fields = document.fields
+    template = fields.get("template")
+    if template not in _TEMPLATES and not (
+        template == "work_item" and fields.get("type") == "investigation"
+    ):
+        return None
+    top = _first_heading(document)
+    parts = _parts(document.statements, top)
+    done = _texts(fields.get("completed"))
+    approach = parts["approach"] + done
+    content = parts["content"] + _texts(fields.get("key_discoveries"))
+    content += _texts(fields.get("drift_observed"))
+    summary = parts["summary"]
+    title = document.title or _session_title(fields, done) or top
+    if len(" ".join(approach + content + summary).split()) < MIN_WORDS or not title:
+        return None
+    status = str(fields.get("status") or ("done" if done else "")).strip().casefold()
+    return Trace(
+        key="",
+        query=_join(parts["query"]) or title,
+        approach_taken=_join(approach or summary or content),
+        outcome=_outcome(status),
+        failure_reason=f"status: {status}" if status in _FAILED else None,
+        strategy_title=title,
+        strategy_description=_join(summary or content[:1]),
+        strategy_content=_join(content if summary else content[1:]),
+        timestamp=_first_time(fields),
+    )
+
+
+def _outcome(status: str) -> TraceOutcome:
+    if status in _SUCCEEDED:
+        return "success"
+    return "failure" if status in _FAILED else "partial_success"
+
+
+def _parts(statements: Iterable[Statement], top: str) -> dict[str, list[str]]:
+    """Return the texts that play each part, in the order of the document.
+
+    `top` is the heading over the whole, which tells nothing; what stands right below it is context.
+    """
+    found: dict[str, list[str]] = {part: [] for part in ("", *(part for part, _ in _PARTS))}
+    for statement in statements:
+        path = statement.heading.split(" > ")
+        path = path[1:] if path[0] == top else path
+        part = _part(path) if path else "query"
+        generic = part == "approach" and not _SPECIFIC.search(statement.text, 1)
+        if not generic and not statement.text.startswith("SKIPPED"):
+            found[part].append(statement.text)
+    return found
+
+
+def _part(path: list[str]) -> str:
+    """Return the part of a section: of its outermost heading that tells, or ""."""
+    if any(map(_ASIDE.search, path)):
+        return ""
+    found = (part for heading in path for part, words in _PARTS if words.search(heading))
+    return next(found, "")
+
+
+def _first_heading(document: ParsedDocument) -> str:
+    headings = (statement.heading for statement in document.statements)
+    return next(filter(None, headings), "").split(" > ")[0]
+
+
+def _session_title(fields: Mapping[str, Any], done: list[str]) -> str:
+    session = fields.get("session")
+    if session is None:
+        return ""
+    return one_line(f"Session {session}" + (f": {done[0]}" if done else ""))[:200]
+
+
+def _texts(value: object) -> list[str]:
+    """Return the texts of a list field; YAML reads an item `a: b` as a mapping."""
+    items = value if isinstance(value, list) else []
+    texts = (
+        ", ".join(f"{key}: {text}" for key, text in item.items())
+        if isinstance(item, dict)
+        else str(item)
+        for item in items
+    )
+    return [text for text in map(one_line, texts) if text]
+
+
+def _join(texts: Iterable[str]) -> str:
+    """Return as many whole texts as MAX_FIELD characters hold, one a line; the first is cut."""
+    joined = ""
+    for text in dict.fromkeys(texts):
+        longer = f"{joined}\n{text}" if joined else text[:MAX_FIELD]
+        if len(longer) > MAX_FIELD:
+            break
+        joined = longer
+    return joined
+
+
+def _first_time(fields: Mapping[str, Any]) -> str | None:
+    for name in ("date", "closed", "created", "last_updated", "generated"):
+        if found := _utc(fields.get(name)):
+            return found
+    return None
+
+
+def _utc(value: object) -> str | None:
+    """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC.
+
+    So every machine stores the same row, whatever its zone.
+    """
+    try:
+        if isinstance(value, str):
+            value = dt.datetime.fromisoformat(value)
+        elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+            value = dt.datetime.combine(value, dt.time())
+        if not isinstance(value, dt.datetime):
+            return None
+        return clock.utc_sql(value if value.tzinfo else value.replace(tzinfo=dt.UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+# --- trace lines -----------------------------------------------------------------------------
+
+
+def from_lines(data: bytes) -> tuple[list[Trace], list[str]]:
+    """Return the valid traces of a trace file and, as `line N: reason`, what is wrong with others.
+
+    Of lines with one `id` the last one counts. Blank lines are passed over, and so is a last line
+    that is not yet ended and not yet JSON: its writer is at work.
+    """
+    found: dict[str, Trace] = {}
+    problems: list[str] = []
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                trace = from_value(schema.parse(line))
+                found[trace.key] = trace
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            if number < len(lines):
+                problems.append(f"line {number}: not JSON: {error}")
+        except ValueError as error:
+            problems.append(f"line {number}: {without_controls(str(error))}")
+        except RecursionError:
+            problems.append(f"line {number}: nested too deeply")
+    return list(found.values()), problems
+
+
+def from_value(value: Any) -> Trace:  # noqa: ANN401 - the schema says what it is
+    """Return the trace of a parsed line; raise ValueError when it is not a valid one."""
+    if problems := schema.problems("trace", value):
+        raise ValueError("; ".join(problems[:3]))
+
+    def text(name: str) -> str:
+        return without_controls(value.get(name) or "").strip()
+
+    given = value.get("timestamp")
+    timestamp = _utc(given)
+    if given is not None and timestamp is None:
+        raise ValueError(f"timestamp: {given} does not exist")
+    if not (text("query") and text("approach_taken")):
+        raise ValueError("query and approach_taken must say something")
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    key = value.get("id", hashlib.sha256(canonical.encode("ascii")).hexdigest())
+    return Trace(
+        key=without_controls(str(key)),
+        query=text("query"),
+        approach_taken=text("approach_taken"),
+        outcome=cast("TraceOutcome", value["outcome"]),
+        failure_reason=text("failure_reason") or None,
+        strategy_title=text("strategy_title"),
+        strategy_description=text("strategy_description"),
+        strategy_content=text("strategy_content"),
+        timestamp=timestamp,
+    )

@@ -1,0 +1,134 @@
+"""Compound effects: events that reinforce each other."""
+
+import bisect
+from collections.abc import Iterator
+from datetime import timedelta
+
+from haios_dag.resonance.story import Pattern, Story, StoryEvent, strength
+
+_GOOD = 0.69  # the most that good news has, so that trouble which repeats comes before it
+_FREED = 2  # items
+_LONGEST = 100  # items of a chain that are followed
+_TOLD = 5
+_CAUSED = timedelta(hours=1)
+_POINTS = 5  # per cent
+_WAVE = 2  # beats behind the one that read the documents
+_DOCUMENTS, _INSIGHTS = 5, 3
+
+
+def unblocked_chain(story: Story) -> Iterator[Pattern]:
+    """Find a completion that freed two items or more, at once or on through items that it freed.
+
+    From `unblock:ID` in the effects of a `cascade`. A freed item's own completion goes on with the
+    chain when it comes later. A chain is told from its first completion on.
+    """
+    freed: dict[str, tuple[StoryEvent, list[str]]] = {}
+    for one in story.of("completion"):
+        effects = one.facts.get("effects", ())
+        names = [e.removeprefix("unblock:") for e in effects if e.startswith("unblock:")]
+        if names and one.item not in freed:
+            freed[one.item] = one, names
+    inner = {
+        name
+        for one, names in freed.values()
+        for name in names
+        if name in freed and freed[name][0].when > one.when
+    }
+    for root, (first, _) in freed.items():
+        if root in inner:
+            continue
+        chain, names = _chain(freed, first)
+        if len(names) >= _FREED:
+            how = f"through {len(chain)} completions" if len(chain) > 1 else "at once"
+            says = f"completing {root} freed {len(names)} items {how}: {', '.join(names[:_TOLD])}"
+            yield Pattern(says, strength(0.6, len(names), _FREED, _GOOD), chain[-1].when, chain)
+
+
+def _chain(
+    freed: dict[str, tuple[StoryEvent, list[str]]], first: StoryEvent
+) -> tuple[list[StoryEvent], list[str]]:
+    """Return the completions of a chain in order of time, and the items they freed."""
+    chain, names, ahead = [first], dict[str, None](), [first]
+    while ahead and len(names) < _LONGEST:
+        one = ahead.pop(0)
+        for name in freed[one.item][1]:
+            if name in names or name == first.item:
+                continue
+            names[name] = None
+            following = freed[name][0] if name in freed else None
+            if following and following.when > one.when:
+                chain.append(following)
+                ahead.append(following)
+    return sorted(chain, key=lambda event: event.when), list(names)
+
+
+def milestone_moved(story: Story) -> Iterator[Pattern]:
+    """Find a milestone that rose, and the items completed in the hour before, which moved it.
+
+    From events `milestone`; a `cascade` with `milestone:+N` names its own cause. A milestone that
+    moved several times is told once, from where it began to where it is.
+    """
+    completions = story.of("completion")
+    times = [one.when for one in completions]
+    moves: dict[str, list[tuple[StoryEvent, list[StoryEvent]]]] = {}
+    for one in story.of("milestone"):
+        old, new = one.facts["old"], one.facts["new"]
+        if one.when >= story.since and old is not None and new is not None and new > old:
+            first = bisect.bisect_left(times, one.when - _CAUSED)
+            before = completions[first : bisect.bisect_right(times, one.when)][-_TOLD:]
+            if before:
+                moves.setdefault(one.item, []).append((one, before))
+    for name, found in moves.items():
+        old, new = found[0][0].facts["old"], found[-1][0].facts["new"]
+        causes = list(dict.fromkeys(c.item for _, before in found for c in before))
+        says = f"{name} rose from {old:g}% to {new:g}% by {', '.join(causes[-_TOLD:])}"
+        evidence = [event for move, before in found[-2:] for event in [*before[-2:], move]]
+        at = found[-1][0].when
+        yield Pattern(says, strength(0.4, new - old, _POINTS, _GOOD), at, evidence)
+    yield from _own_moves(completions)
+
+
+def _own_moves(completions: list[StoryEvent]) -> Iterator[Pattern]:
+    """Tell of the cascades that say themselves that a milestone rose."""
+    for one in completions:
+        for effect in one.facts.get("effects", ()):
+            points = effect.removeprefix("milestone:+")
+            if points != effect and points.isdecimal() and points.isascii() and int(points):
+                says = f"completing {one.item} moved its milestone by {points} points"
+                yield Pattern(says, strength(0.4, int(points), _POINTS, _GOOD), one.when, [one])
+
+
+def documents_grew_insights(story: Story) -> Iterator[Pattern]:
+    """Find beats that read five documents or more, with which three insights or more grew.
+
+    Grew is new or revised. Those of the same beat and the two behind it count. Such beats that
+    follow each other within that reach are one wave, told once.
+    """
+    beats = story.of("beat")
+    wave: list[StoryEvent] = []
+    reach = -1
+    for index, one in enumerate(beats):
+        if index > reach and wave:
+            yield from _wave(wave)
+            wave = []
+        if one.facts["documents"] >= _DOCUMENTS:
+            reach = index + _WAVE
+            wave.append(one)
+        elif index <= reach:
+            wave.append(one)
+    if wave:
+        yield from _wave(wave)
+
+
+def _wave(beats: list[StoryEvent]) -> Iterator[Pattern]:
+    """Tell of some beats that read documents, if insights grew with them."""
+    documents, new, revised = (
+        sum(one.facts[key] for one in beats) for key in ("documents", "insights", "revised")
+    )
+    if new + revised >= _INSIGHTS:
+        grown = [one for one in beats if one.facts["insights"] + one.facts["revised"]]
+        says = (
+            f"{documents} documents changed, and {new} insights came and {revised} grew with them"
+        )
+        shown = [one for one in beats if one is beats[0] or one in grown[:_TOLD]]
+        yield Pattern(says, strength(0.3, new + revised, _INSIGHTS, _GOOD), grown[-1].when, shown)

@@ -1,0 +1,104 @@
+"""Beating once as the scheduler will, before it is told to, to find at once what would not work."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from haios_dag import events
+from haios_dag.base import files
+from haios_dag.base.errors import ScheduleError
+from haios_dag.base.workspace import Workspace
+from haios_dag.schedule.job import Job
+from haios_dag.schedule.scheduler_client import Trial
+
+_SHOWN = 5  # lines of output
+
+
+def check(workspace: Workspace, job: Job, trial: Trial) -> str:
+    """Run a job as its scheduler begins it; return what it did, in words.
+
+    No terminal, no input, another directory, next to no environment, the very command line. It is
+    a real beat, and its event is in the log. Raise ScheduleError with the reason where it does not
+    work.
+    """
+    output = workspace.root / job.output
+    before = output.stat().st_size if output.is_file() else 0
+    earlier = _last_beat(workspace)
+    code, printed = _run(job, trial)
+    if output.is_file() and output.stat().st_size > before:
+        with files.open_plain(output) as file:
+            file.seek(before)
+            printed += file.read()
+    said = printed.decode("utf-8", "replace").strip()
+    if job.task == "watchdog":
+        return _of_watchdog(code, said)
+    beat = _last_beat(workspace)
+    return _of_beat(beat if beat != earlier else {}, code, said)
+
+
+def _run(job: Job, trial: Trial) -> tuple[int, bytes]:
+    """Return the exit code and the output; what takes too long is ended with all it has begun."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the command of the entry itself
+            trial.words, cwd=trial.folder, env=trial.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise ScheduleError(f"{trial.words[0]} cannot be run: {error.strerror}") from None
+    with process:
+        try:
+            printed, _ = process.communicate(timeout=job.time_limit * 60)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise ScheduleError(
+                f"it took longer than {job.time_limit} minutes and was ended, as its scheduler"
+                " would do; what it has done is kept: run this again, or raise"
+                " schedule.time_limit_minutes"
+            ) from None
+    return process.returncode, printed
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if sys.platform == "win32":
+        process.terminate()
+    else:
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def _last_beat(workspace: Workspace) -> dict[str, Any]:
+    """Return the last heartbeat of the log, {} where there is none."""
+    return next((entry.event or {} for entry in events.recent(workspace, 1, "heartbeat")), {})
+
+
+def _of_beat(event: dict[str, Any], code: int, said: str) -> str:
+    if code == 0 and event:
+        return f"beat {event.get('beat')}: {event.get('outcome')}"
+    if code == 0:
+        raise ScheduleError("it left no beat in the event log, as when another one is under way;"
+                            f" try again when that has ended{_last(said)}")  # fmt: skip
+    raise ScheduleError(f"it ends with exit code {code}{_errors(event) or _last(said)}")
+
+
+def _of_watchdog(code: int, said: str) -> str:
+    """Return what the watchdog said; it works when it knows, however bad that is."""
+    for line in said.splitlines():
+        if line.strip().split(" ", 1)[0].rstrip(":") in {"alive", "late", "down", "never"}:
+            return line.strip()
+    raise ScheduleError(f"it ends with exit code {code}{_last(said)}")
+
+
+def _errors(event: dict[str, Any]) -> str:
+    """Return the errors that an event names."""
+    steps = event.get("steps")
+    if not isinstance(steps, dict):
+        return ""
+    found = [f"{name}: {step['error']}" for name, step in steps.items()
+             if isinstance(step, dict) and "error" in step]  # fmt: skip
+    return f": {'; '.join(found)}" if found else ""
+
+
+def _last(said: str) -> str:
+    lines = [line for line in said.splitlines() if line.strip()][-_SHOWN:]
+    return f": {'; '.join(map(str.strip, lines))}" if lines else ""

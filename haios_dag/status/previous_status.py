@@ -1,0 +1,142 @@
+"""What a status file holds before it is written again: other writers' keys, or damage."""
+
+import itertools
+import json
+import math
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haios_dag.base import files
+from haios_dag.base.errors import StatusError
+
+MAX_BYTES = 32 * 2**20  # a hundred times the largest status of a real workspace
+MAX_DEPTH = 100  # json can read deeper than it can write
+_TRIES = 4
+_MOST_TRIES = 40
+_PAUSE = 0.05  # seconds: HAIOS's own writers truncate first and write then
+
+
+class UnusableError(Exception):
+    """A status file is there and is not one; the message completes "… was set aside: it ___"."""
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The bytes found (None: there is no file), their keys, and a warning if set aside."""
+
+    data: bytes | None
+    keys: dict[str, Any]
+    warning: str | None = None
+
+
+def read(path: Path) -> Previous:
+    """Return what a status file holds; one that is unusable is first renamed, never deleted.
+
+    Unusable is what rests in that state: a file that somebody is writing is waited for. Numbers
+    that JSON does not have (NaN, Infinity, 1e999) are null. Raise StatusError when the file can be
+    neither read nor set aside.
+    """
+    states: list[object] = []
+    while len(states) < _TRIES or len({*states[-_TRIES:]}) > 1:
+        if len(states) == _MOST_TRIES:
+            raise StatusError(f"{path} is rewritten all the time; the next beat tries again")
+        if states:
+            time.sleep(_PAUSE)
+        try:
+            data = content(path)
+            return Previous(data, {} if data is None else parse(data))
+        except UnusableError as error:
+            reason = str(error)
+        states.append(_state(path))
+    aside = _set_aside(path)
+    warning = f"{path} was set aside as {aside.name} and rebuilt: it {reason}" if aside else None
+    return Previous(None, {}, warning)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells whether a file was written again; None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def content(path: Path) -> bytes | None:
+    """Return the bytes of a status file, or None when there is none.
+
+    Raise UnusableError for a symbolic link or a file that is too long, StatusError for one that
+    cannot be read.
+    """
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise UnusableError("is a symbolic link")
+        if not stat.S_ISREG(mode):
+            raise StatusError(f"{path} is not a file; move it away")
+        with os.fdopen(files.open_private(path, os.O_RDONLY), "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StatusError(f"{path} cannot be read: {error.strerror}; allow it or move it") from None
+    if len(data) > MAX_BYTES:
+        raise UnusableError(f"is longer than {MAX_BYTES >> 20} MB")
+    return data
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return the object in the bytes of a status file; raise UnusableError."""
+    try:
+        keys = json.loads(data, parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise UnusableError("is not valid JSON") from None
+    if not isinstance(keys, dict):
+        raise UnusableError("is not a JSON object")
+    if _deeper(keys, MAX_DEPTH):
+        raise UnusableError(f"is nested more than {MAX_DEPTH} levels deep")
+    return keys
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Tell whether a JSON value is nested deeper than so many levels."""
+    level = [value]
+    for _ in range(levels):
+        inner = [item.values() if isinstance(item, dict) else item
+                 for item in level if isinstance(item, dict | list)]  # fmt: skip
+        if not inner:
+            return False
+        level = list(itertools.chain.from_iterable(inner))
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename a file to a free name beside it and return that, or None when it has gone.
+
+    The name is taken first, by an empty file, so that nothing set aside earlier is overwritten.
+    """
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.name}.bad-{number}")
+        try:
+            os.close(files.open_private(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            path.replace(aside)
+        except FileExistsError:
+            continue
+        except FileNotFoundError:
+            aside.unlink(missing_ok=True)
+            return None
+        except OSError as error:
+            raise StatusError(
+                f"{path} is damaged and cannot be renamed: {error.strerror}; move it away"
+            ) from None
+        return aside
+    raise AssertionError  # pragma: no cover - there is always a next number

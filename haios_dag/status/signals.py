@@ -1,0 +1,240 @@
+"""Signals: what in the status needs attention, each by one rule with a threshold in `[signals]`.
+
+The first four are HAIOS's own; its rules, and why a source that stands still must be quiet, stand
+in its documents on thresholds: percentages of milestones that nobody used any more nagged until all
+signals were switched off. The others are the pulse's and the memory's.
+"""
+
+import itertools
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from haios_dag.base import clock
+from haios_dag.base.config import Signals as Settings
+
+Signal = dict[str, Any]
+
+_NAMED = 5
+_DONE = 100  # per cent
+_DRIFTING = "concepts", "embedded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalFacts:
+    """What the signals are judged by; None is unknown, of which no signal comes.
+
+    `milestones`: by id, each with `progress` in per cent. `blocked`: the blockers of each item.
+    `stale`: `count`, and `items` of `path` and `days_stale`, without finished documents.
+    `completed`: items completed since the status before. `missed`: beats missed before this one.
+    `failing`: beats in a row that did not go well. `waiting`: how many items waited in memory after
+    each of the last beats, oldest first. `memory` and `memory_before`: counts, now and in the
+    status before. `findings`: what resonance found, strongest first.
+    """
+
+    milestones: Mapping[str, Mapping[str, Any]] | None = None
+    blocked: Mapping[str, Sequence[str]] | None = None
+    stale: Mapping[str, Any] | None = None
+    completed: Sequence[str] | None = None
+    missed: int | None = None
+    failing: int = 0
+    waiting: Sequence[int] = ()
+    memory: Mapping[str, Any] | None = None
+    memory_before: Mapping[str, Any] | None = None
+    findings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+SignalText = tuple[str, dict[str, Any]]
+SignalRule = Callable[[SignalFacts, Settings], SignalText | None]
+
+
+def judge(facts: SignalFacts, settings: Settings, quiet: Iterable[str] = ()) -> list[Signal]:
+    """Return the signals, as `schemas/signal.schema.json` has them, but those of quiet sources."""
+    silent = set(quiet)
+    return [
+        {"name": name, "says": said[0], "evidence": said[1]}
+        for name, (source, rule) in SIGNALS.items()
+        if source not in silent and (said := rule(facts, settings))
+    ]
+
+
+def watch(
+    facts: SignalFacts, before: Mapping[str, Any], settings: Settings, now: datetime
+) -> tuple[dict[str, Any], list[str]]:
+    """Return since when each source says what it says, and those that say it for too long.
+
+    `before` is what was returned for the status before; whatever else it may hold, counts as new.
+    """
+    sources = {
+        "milestones": facts.milestones,
+        "blocked": facts.blocked,
+        "stale": facts.stale
+        and facts.stale["count"]
+        and [facts.stale["count"], *sorted(str(one.get("path")) for one in facts.stale["items"])],
+    }
+    kept: dict[str, Any] = {}
+    quiet = []
+    for name, value in sources.items():
+        if not value:  # of what is not there, no signal comes
+            continue
+        mark = zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode())
+        known = before.get(name)
+        since = now
+        if isinstance(known, dict) and known.get("mark") == mark:
+            since = _instant(known.get("since"), now)
+        kept[name] = {"mark": mark, "since": clock.iso(since)}
+        if now - since > timedelta(days=settings.quiet_days):
+            quiet.append(name)
+    return kept, quiet
+
+
+def changes(signals: Iterable[Signal], before: object) -> Iterator[str]:
+    """Return a line for each signal that has come or is over since `before`, the list until now."""
+    known = {
+        one["name"]
+        for one in (before if isinstance(before, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("name"), str)
+    }
+    now = {one["name"]: one for one in signals}
+    for name, one in now.items():
+        if name not in known:
+            yield f"signal: {name} {one['says']}"
+    for name in sorted(known - now.keys()):
+        yield f"over: {name}"
+
+
+def _instant(text: object, now: datetime) -> datetime:
+    """Return the instant of a text that somebody may have changed; `now` where it names none."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return now
+    return min(found, now) if found.tzinfo else now
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+def approaching(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that a milestone is above `approaching_above` per cent, 90 by default, and below 100.
+
+    At 100 there is nothing to approach: HAIOS once warned of that for weeks.
+    """
+    near = {
+        name: one["progress"]
+        for name, one in (facts.milestones or {}).items()
+        if one.get("progress") is not None and settings.approaching_above < one["progress"] < _DONE
+    }
+    if not near:
+        return None
+    said = _names([f"{name} is at {progress:g}%" for name, progress in near.items()])
+    return said, {"milestones": near}
+
+
+def bottleneck(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that more items than `bottleneck_above` are blocked by unfinished ones."""
+    blocked = facts.blocked or {}
+    if len(blocked) <= settings.bottleneck_above:
+        return None
+    shown = dict(itertools.islice(blocked.items(), 2 * _NAMED))
+    said = f"{len(blocked)} items are blocked: {_names(list(blocked))}"
+    return said, {"blocked": len(blocked), "items": {key: list(by) for key, by in shown.items()}}
+
+
+def attention(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that more documents than `attention_above` are stale; finished ones do not count."""
+    if facts.stale is None or facts.stale["count"] <= settings.attention_above:
+        return None
+    items = list(facts.stale["items"])[:_NAMED]
+    said = f"{facts.stale['count']} documents are stale"
+    if items:
+        said += f": {_names([str(one['path']) for one in items], facts.stale['count'])}"
+    return said, {"stale": facts.stale["count"], "items": items}
+
+
+def momentum(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that more items than `momentum_above` were completed since the status before."""
+    completed = list(facts.completed or ())
+    if len(completed) <= settings.momentum_above:
+        return None
+    said = f"{len(completed)} items were completed: {_names(completed)}"
+    return said, {"completed": len(completed), "items": completed[: 2 * _NAMED]}
+
+
+def late(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that more beats than `late_above` were missed before this one."""
+    missed = facts.missed or 0
+    if missed <= settings.late_above:
+        return None
+    many = "1 beat was" if missed == 1 else f"{missed:,} beats were"
+    return f"{many} missed before this one", {"missed": missed}
+
+
+def degraded(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that `degraded_beats` beats in a row, this one included, did not go well."""
+    if facts.failing < settings.degraded_beats:
+        return None
+    return f"{facts.failing} beats in a row did not go well", {"beats": facts.failing}
+
+
+def backlog(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that what waits in memory grew in each of `backlog_beats` beats, this one included.
+
+    What waits has no vector, is not clustered or not bridged: `waiting` of the step `status` in the
+    events.
+    """
+    last = list(facts.waiting)[-settings.backlog_beats - 1 :]
+    grown = all(before < after for before, after in itertools.pairwise(last))
+    if len(last) <= settings.backlog_beats or not grown:
+        return None
+    said = f"what waits in memory grew from {last[0]:,} to {last[-1]:,} in {len(last) - 1} beats"
+    return said, {"waiting": last}
+
+
+def memory(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell that more than `memory_percent` of the concepts or of their vectors are gone.
+
+    Since the status before; vectors of the space in use. The beat deletes neither: somebody else
+    did, the memory is another one, or its vectors are of another space.
+    """
+    fell: dict[str, list[int]] = {}
+    for name in _DRIFTING:
+        before, now = ((counts or {}).get(name) for counts in (facts.memory_before, facts.memory))
+        if type(before) is int and type(now) is int:
+            lost = before - now
+            if lost > 0 and lost * _DONE > settings.memory_percent * before:
+                fell[name] = [before, now]
+    if not fell:
+        return None
+    said = ", ".join(f"{name} fell from {was:,} to {now:,}" for name, (was, now) in fell.items())
+    return said, fell
+
+
+def resonance(facts: SignalFacts, settings: Settings) -> SignalText | None:
+    """Tell the strongest anti-pattern in the events, from `resonance_strength` on."""
+    for one in facts.findings:
+        if one["family"] == "anti-pattern" and one["strength"] >= settings.resonance_strength:
+            return str(one["says"]), {key: one[key] for key in ("rule", "strength", "at")}
+    return None
+
+
+SIGNALS: dict[str, tuple[str, SignalRule]] = {
+    "APPROACHING": ("milestones", approaching),
+    "BOTTLENECK": ("blocked", bottleneck),
+    "ATTENTION": ("stale", attention),
+    "MOMENTUM": ("completed", momentum),
+    "LATE": ("beats", late),
+    "DEGRADED": ("beats", degraded),
+    "BACKLOG": ("beats", backlog),
+    "MEMORY": ("memory", memory),
+    "RESONANCE": ("events", resonance),
+}
+"""Each signal with its source and its rule."""
+
+
+def _names(names: Sequence[str], total: int | None = None) -> str:
+    more = (len(names) if total is None else total) - len(names[:_NAMED])
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,112 @@
+"""Write both status files: complete or not at all, and never over a newer foreign change."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from haios_dag.base import clock, files, schema
+from haios_dag.base.errors import InvalidError, StatusError
+from haios_dag.base.workspace import Workspace
+from haios_dag.status import infrastructure, known_documents, previous_status, status_keys
+
+_TRIES = 10
+_LINE = 90  # characters
+
+
+def write(
+    workspace: Workspace, *, memory: Mapping[str, Any] | None, pulse: Mapping[str, Any]
+) -> list[str]:
+    """Write the full and the slim status, and return warnings, each a sentence.
+
+    `memory` is what the store counts, with at least `concepts` and `entities`, or None when it
+    cannot be asked; `pulse` is described in `schemas/status-slim.schema.json`. Raise StatusError
+    when a file cannot be written, with the old one in place, ConfigError or EventError.
+    """
+    offered, warnings = infrastructure.gather(workspace)
+    has_looked = pulse["outcomes"].get("ingest") in ("ran", "skipped")
+    found, unread = known_documents.gather(workspace, has_looked=has_looked)
+    warnings += unread
+    before, beside = map(previous_status.read, (workspace.status, workspace.status_slim))
+    warnings += filter(None, [before.warning, beside.warning])
+    keys = before.keys, beside.keys
+    facts = status_keys.StatusFacts(workspace, clock.now(), found, offered, memory, pulse, *keys)
+    warnings += facts.attention[1]
+    if facts.is_haios():
+        warnings += facts.dashboard[1]
+    full = functools.partial(status_keys.full, facts)
+    slim = functools.partial(status_keys.slim, facts)
+    warnings += _publish(workspace.status, "status", full, before)
+    return warnings + _publish(workspace.status_slim, "status-slim", slim, beside)
+
+
+def _publish(
+    path: Path,
+    name: str,
+    build: Callable[[status_keys.FoundKeys], dict[str, Any]],
+    before: previous_status.Previous | None,
+) -> list[str]:
+    """Merge, validate and replace one file, again when it changed meanwhile; return warnings.
+
+    `before` is what the file held when it was read.
+    """
+    warnings: list[str] = []
+    for _ in range(_TRIES):
+        if before is None:
+            before = previous_status.read(path)
+            warnings += filter(None, [before.warning])
+        keys = build(before.keys)
+        is_unchanged = functools.partial(_holds, before.data)
+        try:
+            schema.validate(name, keys)
+            if files.compare_and_swap(path, _json(keys), is_unchanged):
+                return warnings
+        except InvalidError as error:
+            raise StatusError(f"{path} was left as it was: {error}") from None
+        except OSError as error:
+            raise StatusError(f"{path} cannot be written: {error.strerror}") from None
+        before = None
+    raise StatusError(
+        f"{path} was changed by another program at each of {_TRIES} attempts to write it;"
+        " the next beat tries again"
+    )
+
+
+def _holds(data: bytes | None, path: Path) -> bool:
+    """Tell whether the file still has the content that was merged."""
+    try:
+        return previous_status.content(path) == data
+    except previous_status.UnusableError:  # it was usable a moment ago
+        return False
+
+
+def _json(keys: Mapping[str, Any]) -> bytes:
+    """Return a status as it stands on disk: UTF-8 without BOM, LF, indented by 2.
+
+    What is short takes one line, as do a member of a member and an object in a list, so that the
+    whole can be read.
+    """
+    text = _indented(keys)
+    try:
+        return (text + "\n").encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
+        return (_indented(keys, ascii_only=True) + "\n").encode()
+
+
+def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: bool = False) -> str:
+    inner = f"{indent}  "
+    line = json.dumps(value, ensure_ascii=ascii_only)
+    if indent and len(line) <= _LINE:
+        return line
+    if levels and isinstance(value, dict) and value:
+        members = [
+            f"{inner}{json.dumps(name, ensure_ascii=ascii_only)}:"
+            f" {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
+            for name, member in value.items()
+        ]
+        return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        items = [inner + json.dumps(one, ensure_ascii=ascii_only) for one in value]
+        return "[\n" + ",\n".join(items) + f"\n{indent}]"
+    return line

@@ -1,0 +1,192 @@
+"""The vital signs: what the slim status says, in ten lines, for a human or a prompt hook.
+
+Nothing but that one file is read, and nothing in it is trusted to be what it should be.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from haios_dag.base import clock
+from haios_dag.base.console import printable, say
+from haios_dag.base.errors import StatusError
+from haios_dag.base.workspace import Workspace
+from haios_dag.status import previous_status
+
+_MAX_CHARACTERS = 120  # of a line
+_SHOWN = 3  # signals, ids
+
+
+def show(workspace: Workspace) -> bool:
+    """Print the vital signs and return whether they are fresh.
+
+    Raise StatusError when there is no slim status, or it is none.
+    """
+    path = workspace.status_slim
+    try:
+        data = previous_status.content(path)
+        if data is None:
+            raise StatusError(f"there is no status at {path}; a beat writes it: doit heartbeat")
+        keys = previous_status.parse(data)
+    except previous_status.UnusableError as error:
+        raise StatusError(f"{path} {error}; the next beat sets it aside and rebuilds it") from None
+    stale = _stale_since(keys)
+    say(map(shown, _lines(keys, stale)))
+    return stale is None
+
+
+def shown(line: str) -> str:
+    """Return a line as it may be shown: no control characters, and not too long."""
+    return printable(line[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
+
+
+def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
+    """Yield the lines: each only where the status knows something of it."""
+    yield f"STALE: {stale}" if stale else f"status    of {_text(keys.get('generated'))}"
+    for label, sentence in _SENTENCES.items():
+        said = sentence(keys)
+        if said:
+            yield f"{label:9} {said}"
+
+
+def _stale_since(keys: Mapping[str, Any]) -> str | None:
+    """Return why the status is not to be relied on, or None."""
+    try:
+        since = datetime.fromisoformat(keys["stale_after"])
+        if since > clock.now():
+            return None
+    except (KeyError, TypeError, ValueError):
+        return "this status does not say how long it holds; run doit heartbeat"
+    return f"of {_text(keys.get('generated'))}, not to be relied on since {clock.iso(since)[:16]}"
+
+
+def _pulse(keys: Mapping[str, Any]) -> str | None:
+    pulse = _object(keys, "pulse")
+    outcomes = _object(pulse, "outcomes")
+    failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
+    streak = _object(pulse, "streak")
+    parts = [
+        f"failed: {', '.join(failed)}" if failed else None,
+        f"{streak['beats']} {streak.get('outcome')} before" if _count(streak, "beats") else None,
+        f"{pulse['missed']} missed" if _count(pulse, "missed") else None,
+        f"next due {_text(pulse.get('expected_by'))[:16]}" if pulse.get("expected_by") else None,
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _memory(keys: Mapping[str, Any]) -> str | None:
+    memory = _object(keys, "memory")
+    if "reason" in memory:
+        return _text(memory["reason"])
+    names = ("concepts", "traces", "insights", "bridges")
+    backlog = sum(_count(memory, name) for name in ("unembedded", "unconsidered", "waiting_pairs"))
+    parts = [f"{memory[name]:,} {name}" for name in names if _is_count(memory.get(name))]
+    return "; ".join(filter(None, [", ".join(parts), f"backlog {backlog:,}" if backlog else None]))
+
+
+def _documents(keys: Mapping[str, Any]) -> str | None:
+    documents = _object(keys, "documents")
+    if not _is_count(documents.get("total")):
+        return None
+    recent = documents.get("recent")
+    newest = recent[0] if isinstance(recent, list) and recent else None
+    last = f"; newest {_text(newest.get('path'))}" if isinstance(newest, dict) else ""
+    return f"{documents['total']:,}{last}"
+
+
+def _work(keys: Mapping[str, Any]) -> str | None:
+    work = _object(keys, "work")
+    if not _is_count(work.get("items")):
+        return None
+    counts = [f"{_count(work, name):,} {name}" for name in ("unfinished", "ready", "blocked")]
+    ids = _ids(work.get("next"))
+    return f"{', '.join(counts)}{'; next ' if ids else ''}{ids}"
+
+
+def _blocked(keys: Mapping[str, Any]) -> str | None:
+    found = _object(keys, "blocked_items")
+    shown = [f"{name} by {_ids(by)}" for name, by in list(found.items())[:_SHOWN]]
+    rest = len(found) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def _milestone(keys: Mapping[str, Any]) -> str | None:
+    milestone = _object(keys, "milestone")
+    if not _is_count(milestone.get("progress")):
+        return None
+    prior = milestone.get("prior_progress")
+    moved = milestone["progress"] - prior if _is_count(prior) else 0
+    return f"{_text(milestone.get('id'))} {milestone['progress']}%" + (
+        f" ({moved:+})" * bool(moved)
+    )
+
+
+def _session(keys: Mapping[str, Any]) -> str | None:
+    session = _object(keys, "session_delta")
+    if not _is_count(session.get("current_session")):
+        return None
+    added = _ids(session.get("added"))
+    return f"{session['current_session']}{'; added last ' if added else ''}{added}"
+
+
+def _cycle(keys: Mapping[str, Any]) -> str | None:
+    state = _object(keys, "session_state")
+    parts = [state.get(name) for name in ("work_id", "active_cycle", "current_phase")]
+    said = " · ".join(map(_text, filter(None, parts)))
+    context = keys.get("context_pct")
+    full = type(context) in (int, float)
+    return " · ".join(filter(None, [said, f"context {context}%" if full else None]))
+
+
+def _signals(keys: Mapping[str, Any]) -> str | None:
+    found = keys.get("signals")
+    if not isinstance(found, list):
+        return None
+    shown = [
+        f"{_text(one.get('name'))}: {_text(one.get('says')).partition(': ')[0]}"
+        if isinstance(one, dict)
+        else _text(one)
+        for one in found[:_SHOWN]
+    ]
+    rest = len(found) - len(shown)
+    return "; ".join(shown) + (f"; and {rest:,} more" if rest > 0 else "")
+
+
+# In the order of the lines; what is empty is left out.
+_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
+    "signals": _signals,
+    "pulse": _pulse,
+    "memory": _memory,
+    "documents": _documents,
+    "work": _work,
+    "blocked": _blocked,
+    "milestone": _milestone,
+    "session": _session,
+    "cycle": _cycle,
+}
+
+
+def _object(keys: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = keys.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _count(keys: Mapping[str, Any], name: str) -> int:
+    value = keys.get(name)
+    return value if type(value) is int and value >= 0 else 0
+
+
+def _text(value: object) -> str:
+    """Return any value as text; what a status holds there may be anything."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _ids(value: object) -> str:
+    """Return the first of a list's texts."""
+    found = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN}" * (len(found) > _SHOWN))

@@ -1,0 +1,183 @@
+"""Work items: how many there are, what is ready, what is blocked, how far milestones are.
+
+An item is a `WORK.md` in a folder of its own, or a file of an older form, below
+`docs/work/{active,blocked,archive}` (contract sections 3.1 and 5).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from haios_dag.status.known_documents import KnownDocument
+
+_FOLDERS = ("docs/work/active", "docs/work/blocked", "docs/work/archive")
+_PARKED = "parked"  # not to be taken up, by HAIOS's work engine
+_URGENT = {"high", "urgent", "critical"}
+_SHOWN = 5  # ids in a short list
+
+Item = tuple[str, KnownDocument]
+
+
+def items(documents: Iterable[KnownDocument]) -> dict[str, KnownDocument]:
+    """Return each work item by its id, in the order of paths."""
+    found: dict[str, KnownDocument] = {}
+    for one in documents:
+        if not one.path.startswith("docs/work/"):
+            continue
+        folder, _, name = one.path.rpartition("/")
+        above, _, own = folder.rpartition("/")
+        if above in _FOLDERS and name == "WORK.md":
+            found.setdefault(one.text("id") or own, one)
+        elif folder in _FOLDERS and one.template == "work_item" and one.text("id"):
+            found.setdefault(one.text("id") or "", one)
+    return found
+
+
+def blocked(
+    documents: Iterable[KnownDocument],
+    live: Iterable[KnownDocument],
+    found: Mapping[str, KnownDocument],
+) -> dict[str, list[str]]:
+    """Return the unfinished blockers of every unfinished item or live document that has any.
+
+    A blocker is finished when its item is, or else any document of that id; one that no document
+    describes blocks, for nobody says that it is finished.
+    """
+    finished = {
+        name
+        for one in documents
+        if one.fields and one.is_finished  # most notes have none
+        for name in (one.text("id"), one.text("backlog_id"))
+        if name and name not in found
+    } | {name for name, one in found.items() if one.is_finished}
+    waiting: dict[str, set[str]] = {}
+    sources: list[tuple[str | None, KnownDocument]] = [*found.items()]
+    sources += ((one.text("backlog_id") or one.text("id"), one) for one in live)
+    for name, one in sources:
+        if one.is_finished or not name or name in finished:
+            continue
+        if left := {other for other in one.texts("blocked_by") if other not in finished}:
+            waiting.setdefault(name, set()).update(left)
+    return {name: sorted(left) for name, left in sorted(waiting.items())}
+
+
+def summary(
+    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any], before: Iterable[object]
+) -> dict[str, Any]:
+    """Return the slim status's `work`; `before` are the ids that were open in the last status.
+
+    Ready is an unfinished item that is neither parked nor blocked: the work engine's rule.
+    """
+    unfinished = {name: one for name, one in found.items() if not one.is_finished}
+    ready = [
+        name
+        for name, one in unfinished.items()
+        if one.text("queue_position") != _PARKED
+        and one.status not in (_PARKED, "blocked")
+        and name not in waiting
+    ]
+    ready.sort(key=lambda name: (_rank(unfinished[name]), name))
+    return {
+        "items": len(found),
+        "unfinished": len(unfinished),
+        "ready": len(ready),
+        "next": ready[:_SHOWN],
+        "blocked": len(waiting),
+        "by_status": counted(one.status for one in found.values()),
+        "by_queue": counted(one.text("queue_position") or "none" for one in found.values()),
+        "completed_since": sorted(
+            name for name in before if isinstance(name, str) and name in found
+            and name not in unfinished
+        ),
+        "open": sorted(unfinished),
+    }  # fmt: skip
+
+
+def _rank(one: KnownDocument) -> int:
+    order = ("critical", "urgent", "high", "medium", "low")
+    priority = (one.text("priority") or "").lower()
+    return order.index(priority) if priority in order else len(order)
+
+
+def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
+    """Return `active_count`, the unfinished items, and how many of them have each priority."""
+    unfinished = [(one.text("priority") or "").lower() for one in found.values()
+                  if not one.is_finished]  # fmt: skip
+    return {"active_count": len(unfinished)} | {
+        name: unfinished.count(name) for name in ("urgent", "high", "medium", "low")
+    }
+
+
+def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
+    """Return how often each name comes, or was counted, the most frequent first, then by name."""
+    return dict(sorted(Counter(names).items(), key=lambda one: (-one[1], one[0])))
+
+
+def urgent(found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]) -> list[str]:
+    """Return the urgent items that can be worked on, at most five, as HAIOS keeps them."""
+    return sorted(
+        name
+        for name, one in found.items()
+        if (one.text("priority") or "").lower() in _URGENT
+        and not one.is_finished
+        and one.text("queue_position") != _PARKED
+        and name not in waiting
+    )[:_SHOWN]
+
+
+def cycle(found: Mapping[str, KnownDocument]) -> dict[str, Any] | None:
+    """Return the item under way: unfinished and out of the backlog, the first by id; or None."""
+    for name, one in sorted(found.items()):
+        node = one.text("current_node")
+        if node and node != "backlog" and not one.is_finished:
+            return {
+                "id": name,
+                "title": one.text("title"),
+                "current_node": node,
+                "cycle_type": one.text("cycle_type") or one.text("type"),
+                "lifecycle_phase": one.text("lifecycle_phase") or one.text("cycle_phase"),
+            }
+    return None
+
+
+def milestones(found: Mapping[str, KnownDocument], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every milestone of the items, in the order of the items' paths.
+
+    `progress` is rounded, but 100 only when all is complete; `prior_progress` is the one in the
+    status before, and `delta_source` what was completed since, or null.
+    """
+    groups: dict[str, list[Item]] = {}
+    for name, one in found.items():
+        if milestone := one.text("milestone"):
+            groups.setdefault(milestone, []).append((name, one))
+    return {name: _milestone(name, group, before.get(name)) for name, group in groups.items()}
+
+
+def _milestone(name: str, group: list[Item], before: object) -> dict[str, Any]:
+    complete = sorted(item for item, one in group if one.is_finished)
+    progress = round(100 * len(complete) / len(group))
+    if len(complete) < len(group):
+        progress = min(progress, 99)
+    old = before if isinstance(before, dict) else {}
+    prior = old.get("progress")
+    done = old.get("complete")
+    moved = sorted(set(complete) - {one for one in done if isinstance(one, str)}) if isinstance(
+        done, list) else []  # fmt: skip
+    return {
+        "name": name.partition("-")[2] or name,
+        "items": sorted(item for item, _ in group),
+        "complete": complete,
+        "progress": progress,
+        "prior_progress": prior if type(prior) is int and 0 <= prior <= 100 else None,  # noqa: PLR2004
+        "delta_source": ", ".join(moved) or None,
+    }
+
+
+def current(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the milestone that is furthest without being complete, else the first, or None."""
+    if not found:
+        return None
+    under_way = [name for name, one in found.items() if len(one["complete"]) < len(one["items"])]
+    name = max(under_way, key=lambda name: found[name]["progress"], default=next(iter(found)))
+    keys = ("name", "progress", "prior_progress", "delta_source")
+    return {"id": name, **{key: found[name][key] for key in keys}}
