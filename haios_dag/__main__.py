@@ -1,134 +1,189 @@
-"""`python -m haios_dag`: what is needed where there is no `dodo.py` to run."""
+"""`haios-dag COMMAND`: every command without doit, from any folder of a workspace.
+
+`python -m haios_dag` is the same program.
+"""
+# PYTHON_ARGCOMPLETE_OK
 
 import argparse
-import shlex
-import subprocess
+import difflib
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from haios_dag import __version__
+from haios_dag import __version__, commands
 from haios_dag.base.console import printable, say, tolerate_any_console
-from haios_dag.base.errors import HaiosError, OutputError, StatusError
+from haios_dag.base.errors import HaiosError
 from haios_dag.base.workspace import Workspace
+from haios_dag.commands import COMMANDS, Command
 
-_INIT = (
-    "Write dodo.py, a commented haios.toml, the folders for documents and traces, and the"
-    " .gitignore lines of run-time files into DIR, which is made when it does not exist."
-    " Nothing that is there is overwritten, so it is safe to repeat."
-)
-
-_VITALS = (
-    "Print what the slim status of the workspace says, in ten lines at most, without doit: for a"
-    " prompt hook, which has no time."
-)
-
-_VALIDATE = (
-    "Check each FILE by its name: haios.toml, haios-status.json, haios-status-slim.json,"
-    " *.schema.json, traces/*.jsonl and, as event logs, all other *.jsonl. A folder is checked as"
-    " a workspace; without FILE, this one."
-)
+_USAGE = 2  # the exit code of a command line that cannot be understood
+_SHELLS = ("bash", "zsh", "fish")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 ok, 1 an error or a conflict, 2 usage.
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, with what may have been meant."""
 
-    `vitals` has codes of its own, see its help.
+    def error(self, message: str) -> NoReturn:
+        known = [flag for action in self._actions for flag in action.option_strings]
+        hints = [
+            f"; did you mean {close[0]}?"
+            for word in re.findall(r"--[\w-]+", message)
+            if (close := difflib.get_close_matches(word, known, 1)) and close[0] != word
+        ]
+        said = printable(f"haios-dag: {message}{''.join(hints[:1])}; see: {self.prog} --help")
+        self.exit(_USAGE, said + "\n")
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit code; 2 for one that cannot be understood.
+
+    The other codes are those of the command, which its --help names.
     """
     tolerate_any_console()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # 20 ms, only for a shell that asks what could follow
+
+        argcomplete.autocomplete(_whole_parser())
     parser = _parser()
-    given = parser.parse_args(arguments)
-    if given.command is None:
+    top, rest = _split(list(sys.argv[1:] if given is None else given))
+    chosen = parser.parse_args(top)
+    if not rest:
         parser.print_help(sys.stderr)
-        return 2
+        return _USAGE
+    command = next((one for one in COMMANDS if one.name == rest[0]), None)
+    if command is None:
+        return _unknown(rest[0])
     try:
-        if given.command == "vitals":
-            return _vitals(given.folder)
-        if given.command == "validate":
-            from haios_dag import validate
-
-            validate.show(Path(), given.files or ["."], json=given.json)
-            return 0
-        return _init(given.folder)
-    except OutputError:
-        return 1
+        return _run(command, _command_parser(command), rest[1:], chosen)
     except HaiosError as error:
-        print(printable(f"haios_dag: {error}"), file=sys.stderr)
+        print(printable(f"haios-dag: {error}"), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser; its help is the documentation of this command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m haios_dag",
-        description="A pulse for an agent's memory. In a workspace, everything else is a task of"
-        " its dodo.py: see `doit list` there.",
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the options before the command, and the command with all that follows."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in ("-C", "--memory") else 1
+    return words[:at], words[at:]
+
+
+def _parser() -> _Parser:
+    """Return the parser of what stands before a command; its help lists the commands."""
+    width = max(len(command.name) for command in COMMANDS)
+    listed = "\n".join(f"  {command.name:{width}}  {command.help}" for command in COMMANDS)
+    parser = _Parser(
+        prog="haios-dag",
+        usage="haios-dag [-C DIR] [--memory PATH] COMMAND ...",
+        description="A pulse for an agent's memory. Works in the workspace, the folder with"
+        " dodo.py, that the current folder lies in.",
+        epilog=f"commands:\n{listed}\n\nhaios-dag COMMAND --help tells more of one. Tasks of your"
+        " own in dodo.py run with doit.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"haios-dag {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    folder = commands.add_parser(
-        "init",
-        help="make a folder a workspace",
-        description=_INIT,
-        epilog="exit codes: 0 the workspace is ready; 1 something is in the way, the message says"
-        " what to do; 2 wrong usage",
-    )
-    folder.add_argument("folder", metavar="DIR", type=Path, help="the folder, such as . or notes")
-    files = commands.add_parser(
-        "validate",
-        help="check files, or a workspace, against their schemas",
-        description=_VALIDATE,
-        epilog="exit codes: 0 valid, perhaps with warnings; 1 something is not, or cannot be read;"
-        " 2 wrong usage",
-    )
-    files.add_argument("--json", action="store_true", help="as JSON lines")
-    files.add_argument("files", metavar="FILE", nargs="*", help="a file, or a workspace's folder")
-    vitals = commands.add_parser(
-        "vitals",
-        help="show what the slim status of a workspace says",
-        description=_VITALS,
-        epilog="exit codes: 0 the status is fresh; 1 it is stale, as its first line says; 2 there"
-        " is none, or wrong usage",
-    )
-    vitals.add_argument(
-        "folder", metavar="DIR", nargs="?", type=Path, default=Path(), help="the workspace's folder"
-    )
+    parser.add_argument("-C", dest="folder", metavar="DIR", help="start in this folder")
+    parser.add_argument("--memory", metavar="PATH", help="use another memory database")
     return parser
 
 
-def _vitals(folder: Path) -> int:
-    """Show the vital signs and return the exit code."""
-    from haios_dag.status import vitals
+def _command_parser(command: Command) -> _Parser:
+    """Return the parser of a command's options and words."""
+    codes = command.codes or "0 done or nothing to do, 1 an error"
+    parser = _Parser(
+        prog=f"haios-dag {command.name}",
+        usage=f"haios-dag {command.name} {command.usage}".rstrip(),
+        description=f"{command.help[0].upper()}{command.help[1:]}.",
+        epilog=f"exit codes: {codes}; 2 wrong usage" if command.call else None,
+        allow_abbrev=False,
+    )
+    _add_arguments(parser, command)
+    return parser
 
+
+def _add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
+    for one in command.options:
+        flags = [f"-{one.short}"] * bool(one.short) + [f"--{one.flag}"]
+        if one.type is bool:
+            parser.add_argument(*flags, dest=one.name, action="store_true", help=one.help)
+        else:
+            shown = one.help if one.default is None else f"{one.help} (default: {one.default})"
+            parser.add_argument(
+                *flags, dest=one.name, type=one.type, default=one.default,
+                metavar=one.name.upper(), help=shown,
+            )  # fmt: skip
+    if command.words:
+        parser.add_argument(command.words, nargs="*", metavar=command.metavar.strip("[]"))
+
+
+def _whole_parser() -> argparse.ArgumentParser:
+    """Return one parser of everything, as completion needs it."""
+    parser = _parser()
+    below = parser.add_subparsers()
+    for command in COMMANDS:
+        _add_arguments(below.add_parser(command.name, help=command.help), command)
+    return parser
+
+
+def _unknown(word: str) -> int:
+    names = [command.name for command in COMMANDS]
+    close = difflib.get_close_matches(word, names, 1)
+    hint = f"did you mean {close[0]}?" if close else "haios-dag --help lists the commands"
+    print(printable(f"haios-dag: there is no command {word!r}; {hint}"), file=sys.stderr)
+    return _USAGE
+
+
+def _run(command: Command, parser: _Parser, words: list[str], chosen: argparse.Namespace) -> int:
+    given = vars(parser.parse_intermixed_args(words))
+    behind = given.pop(command.words) if command.words else []
+    if len(behind) < command.least:
+        parser.error(f"name one: {command.metavar}")
+    if command.most == 1 and len(behind) > 1:
+        parser.error(f"one {command.metavar.strip('[]')} at a time, not {len(behind)}")
+    workspace = _workspace(command, chosen)
+    if not command.call:
+        return _doit(command, workspace, words)
+    return commands.run(command, workspace, commands.arguments(command, given, behind))
+
+
+def _workspace(command: Command, chosen: argparse.Namespace) -> Workspace:
+    """Return the workspace that the folder lies in; raise HaiosError where there is none."""
     try:
-        return 0 if vitals.show(Workspace(folder)) else 1
-    except StatusError as error:
-        print(printable(f"haios_dag: {error}"), file=sys.stderr)
-        return 2
+        folder = Path(chosen.folder or ".")
+        here = folder.resolve(strict=True)
+    except OSError as error:
+        raise HaiosError(f"{error.filename or folder}: {error.strerror}") from None
+    found = next((one for one in (here, *here.parents) if (one / "dodo.py").is_file()), None)
+    if found is None and not command.anywhere:
+        raise HaiosError(
+            f"there is no workspace: neither {here} nor a folder above it holds a dodo.py;"
+            f" to make one: haios-dag init {folder}"
+        )
+    return Workspace(found or folder, chosen.memory)
 
 
-def _init(folder: Path) -> int:
-    """Make a workspace, say what was done and what to type next."""
-    from haios_dag import init
+def _doit(command: Command, workspace: Workspace, words: list[str]) -> int:
+    """Run a task of the beat's graph, as `doit` does, whatever doit's own settings here say."""
+    from doit.doit_cmd import DoitMain
 
-    done = init.make(folder)
-    lines = [f"{path}: {what}" for path, what in done.paths.items()]
-    if done.nothing:
-        lines.append("nothing to do: it is a workspace already")
-    if not done.problems:
-        doit = [sys.executable, "-m", "doit", "-f", str(folder / "dodo.py")]
-        log = Workspace(folder).events
-        lines += ["", f"Next, run a beat, then see what it left in the event log, {log}:"]
-        lines += [f"  {_shell([*doit, task])}" for task in ("heartbeat", "events")]
-    say(map(printable, lines))
-    for problem in done.problems:
-        print(printable(f"haios_dag: {problem}"), file=sys.stderr)
-    return 1 if done.problems else 0
+    memory = [f"memory={workspace.memory_flag}"] if workspace.memory_flag else []
+    graph = str(workspace.root / "dodo.py")
+    return int(DoitMain(config_filenames=()).run(["-f", graph, *memory, command.name, *words]))
 
 
-def _shell(words: list[str]) -> str:
-    """Return a command line as this platform's shell takes it."""
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+def completion(_: Workspace, shell: str) -> None:
+    """Print the code that lets a shell complete commands and options; raise HaiosError."""
+    from argcomplete.shell_integration import shellcode
+
+    if shell not in _SHELLS:
+        raise HaiosError(f"name a shell: {', '.join(_SHELLS)}")
+    say([shellcode(["haios-dag"], shell=shell)])
 
 
 if __name__ == "__main__":

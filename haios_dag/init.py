@@ -1,15 +1,22 @@
 """Make a folder a workspace, without ever changing what a user wrote there."""
 
+import difflib
 import json
+import shlex
 import stat
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from haios_dag import graph_upgrade
 from haios_dag.base import config, files, schema
+from haios_dag.base.console import printable, say
 from haios_dag.base.errors import HaiosError
+from haios_dag.base.workspace import Workspace
 
 IGNORED = (
     "/.haios/",
@@ -24,6 +31,35 @@ IGNORED = (
 _HEADING = "# run-time files of haios-dag"
 _THERE = "already there"
 _WIDTH = 90
+
+
+def show(_: Workspace, folder: str, *, upgrade: bool = False) -> int:
+    """Make a folder a workspace, or upgrade its graph; print what was done and what is next.
+
+    Return 0, or 1 when something is in the way. Raise HaiosError.
+    """
+    root = Path(folder)
+    if upgrade:
+        say(map(printable, upgraded(root)))
+        return 0
+    done = make(root)
+    lines = [f"{path}: {what}" for path, what in done.paths.items()]
+    if done.nothing:
+        lines.append("nothing to do: it is a workspace already")
+    if not done.problems:
+        script = [sys.executable, "-m", "haios_dag", "-C", folder]
+        log = Workspace(root).events
+        lines += ["", f"Next, run a beat, then see what it left in the event log, {log}:"]
+        lines += [f"  {_shell([*script, task])}" for task in ("heartbeat", "events")]
+    say(map(printable, lines))
+    for problem in done.problems:
+        print(printable(f"haios-dag: {problem}"), file=sys.stderr)
+    return 1 if done.problems else 0
+
+
+def _shell(words: list[str]) -> str:
+    """Return a command line as this platform's shell takes it."""
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 @dataclass
@@ -86,20 +122,84 @@ def _folder(path: Path) -> str:
 
 def _dodo(path: Path) -> str:
     """Write the graph unless there is one; return what was done, or raise HaiosError."""
+    found = _read(path)
+    if found is None:
+        _write(path, _ours())
+        return "written; the graph, yours to extend"
+    if found == _ours():
+        return _THERE
+    if is_older(found):
+        raise HaiosError(
+            f"{path} is of an older version and was left alone; to bring it up to date, keeping"
+            f" your changes: haios-dag init --upgrade {path.parent}"
+        )
+    if b"haios_dag" in found:
+        return f"{_THERE}; a graph of your own"
+    raise HaiosError(
+        f"{path} is another program's and was left alone; to make this folder a workspace, move it"
+        " away and run init again"
+    )
+
+
+def _ours() -> bytes:
+    """Return the graph of this version; raise HaiosError."""
     source = schema.resource("dodo.py")
     ours = _read(source)
     if ours is None:
         raise HaiosError(f"{source} is missing; install haios-dag again")
+    return ours
+
+
+# --- an older graph --------------------------------------------------------------------------
+
+
+def is_older(graph: bytes) -> bool:
+    """Tell whether a `dodo.py` was made from the graph of an older version; raise HaiosError."""
+    text, ours = graph.decode("utf-8", "replace"), _ours().decode("utf-8")
+    return "haios_dag" in text and graph_upgrade.base_of(text, ours) is not None
+
+
+def upgraded(root: Path) -> list[str]:
+    """Bring the graph of a workspace up to date; return the difference and where the copy is.
+
+    Raise HaiosError, with the file as it was, when there is no graph, or when the user and this
+    version changed the same words.
+    """
+    path = root / "dodo.py"
     found = _read(path)
     if found is None:
-        _write(path, ours)
-        return "written; the graph, yours to extend"
-    if found == ours:
-        return _THERE
-    raise HaiosError(
-        f"{path} is not the one of this version and was left alone; keep it if it is your own graph"
-        f" (compare it with {source}), or move it away and run init again"
-    )
+        raise HaiosError(f"there is no {path}; to make a workspace: haios-dag init {root}")
+    if not is_older(found):
+        return [f"{path}: nothing to upgrade; it is not of an older version"]
+    text, ours = found.decode("utf-8", "replace").replace("\r\n", "\n"), _ours().decode("utf-8")
+    try:
+        new = graph_upgrade.merged(graph_upgrade.base_of(text, ours) or "", text, ours)
+    except HaiosError as error:
+        raise HaiosError(
+            f"{path} was left alone: {error}; change it by hand, as in {schema.resource('dodo.py')}"
+        ) from None
+    names = str(path), f"{path} (upgraded)"
+    difference = difflib.unified_diff(text.splitlines(), new.splitlines(), *names, lineterm="")
+    copy = _free(path)
+    _write(copy, found)
+    _write(path, new.encode())
+    return [
+        *difference,
+        "",
+        f"{path}: upgraded; the one before is kept as {copy}",
+        "a step of your own is now a module with run(beat) and, if it can tell, idle(workspace)",
+    ]
+
+
+def _free(path: Path) -> Path:
+    """Return a name beside a file that nothing has yet."""
+    number = 1
+    while (copy := path.with_name(f"{path.name}.before-upgrade-{number}")).exists():
+        number += 1
+    return copy
+
+
+# --- the other files -------------------------------------------------------------------------
 
 
 def _settings(path: Path) -> str:

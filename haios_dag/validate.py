@@ -238,19 +238,22 @@ def _reason(error: Exception) -> str:
 # --- the report ----------------------------------------------------------------------------------
 
 
-def show(root: Path, paths: Iterable[str] = (), *, json: bool = False) -> None:
-    """Check files, and folders as workspaces, or the workspace `root`; print what is wrong.
+def show(workspace: Workspace, paths: Iterable[str] = (), *, json: bool = False) -> None:
+    """Check files, and folders as workspaces, or the workspace; print what is wrong.
 
     With `json`, as JSON lines, the last with the numbers (`schemas/validate`). Under GitHub
     Actions, as its annotations. Raise InvalidError when there is an error.
     """
     counts: Counter[str] = Counter()
+    named_paths = [Path(path) for path in paths]
+    if not named_paths and not (workspace.root / "dodo.py").exists():
+        named_paths = [workspace.root]  # no workspace: then a file has to be there
     shape = _json if json else _github if os.environ.get("GITHUB_ACTIONS") == "true" else _text
 
     most = math.inf if json else _MOST
 
     def report() -> Iterator[str]:
-        for file, found in _all(root, [Path(path) for path in paths], counts, most):
+        for file, found in _all(workspace.root, named_paths, counts, most):
             shown = 0
             for finding in found:
                 counts[finding.level] += 1

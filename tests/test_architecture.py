@@ -10,7 +10,7 @@ PACKAGE = Path(haios_dag.__file__).parent
 # From the ground up; a module imports from its own row or from those above it in this list.
 ROWS = [
     {"base"},
-    {"events", "memory", "init"},
+    {"events", "memory", "init", "graph_upgrade"},
     {"ingest", "embedding", "schedule"},
     {"synthesis", "recall", "resonance", "pulse", "validate"},
     {"status", "doctor"},

@@ -198,7 +198,7 @@ def test_the_wrong_kind_of_thing_is_one_sentence(tmp_path: Path, name: str) -> N
     done = run("init", root)
     assert done.returncode == 1
     (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith(f"haios_dag: {root / name} is not a ")
+    assert sentence.startswith(f"haios-dag: {root / name} is not a ")
 
 
 def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     done = run("init", tmp_path / "file" / "a" / "b")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"haios_dag: {tmp_path / 'file'} is not a folder")
+    assert done.stderr.startswith(f"haios-dag: {tmp_path / 'file'} is not a folder")
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a folder nobody may write to")

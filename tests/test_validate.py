@@ -172,7 +172,7 @@ def test_report_is_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     path = tmp_path / "log.jsonl"
     path.write_bytes(b"\n" * 1000)
     with pytest.raises(InvalidError, match="1,000 errors"):
-        validate.show(tmp_path, [str(path)])
+        validate.show(Workspace(tmp_path), [str(path)])
     assert f"and 980 more in {path}" in capsys.readouterr().out.splitlines()
 
 

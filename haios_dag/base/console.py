@@ -35,7 +35,7 @@ def tolerate_any_console() -> None:
     """
     _open_closed()
     for stream in (sys.stderr, sys.stdout):  # to be flushed in the other order
-        if isinstance(stream, TextIOWrapper):
+        if isinstance(stream, TextIOWrapper) and "write" not in vars(stream):
             stream.reconfigure(errors="backslashreplace")
             if stream in (sys.__stdout__, sys.__stderr__):
                 setattr(stream, "write", functools.partial(_write, stream))  # noqa: B010

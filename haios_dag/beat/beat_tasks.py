@@ -1,15 +1,17 @@
-"""One beat: the lock, the outcomes of its steps, its event, its verdict.
+"""One beat as doit tasks: the lock, the outcomes of its steps, its event, its exit code.
 
-doit knows a task that succeeded, whose dependents run, and one that failed, whose dependents are
-refused. A failing step must not keep the event from being written, so within a beat a step always
-succeeds for doit and leaves its outcome here; the last task turns the outcomes into the exit code.
-Run by hand (`doit synthesize`), a step that fails is an ordinary failure.
+doit runs what depends on a task that succeeded, and refuses what depends on one that failed. A
+failing step must not keep the event from being written, so within a beat a step always succeeds for
+doit and leaves its outcome here; the last task turns the outcomes into the exit code. Run by hand
+(`doit synthesize`), a step that fails is an ordinary failure.
 """
 
 import contextlib
+import multiprocessing
 import secrets
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from types import FrameType
 from typing import IO, Any, TextIO
 
 from doit.exceptions import TaskError, TaskFailed
+from doit.reporter import ConsoleReporter
 
 from haios_dag.base import clock, files
 from haios_dag.base.console import printable, say, tolerate_any_console
@@ -32,21 +35,40 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "S
             if hasattr(signal, name)]  # fmt: skip
 
 
-_DRY_RUN = {
+DRY_RUN = {
     "name": "dry_run",
     "long": "dry-run",
     "type": bool,
     "default": False,
     "help": "say what it would do with what is embedded already, and write nothing",
 }
-_ALONE = "--dry-run works for synthesize alone; nothing was done"
+"""The option of a step with a `plan`, for `@task_params`, which is read before the task is made."""
+
+_ALONE = "--dry-run works for one step alone; nothing was done"
+_NOT_BEGUN = (
+    "no beat was begun, so there is nothing to tell: doit ran this task without those before it"
+    " (-s, --single); run: doit heartbeat"
+)
+_SIDE_BY_SIDE = "a beat runs in one process: leave out doit's option -n (--process)"
+
+
+class Reporter(ConsoleReporter):  # type: ignore[misc]  # doit has no types
+    """What doit itself prints of a run: the steps, and nothing beside the answer of a command."""
+
+    def __init__(self, outstream: TextIO | None, options: dict[str, Any]) -> None:
+        tolerate_any_console()
+        super().__init__(outstream or sys.stdout, options)  # Windows may give no console
+
+    def execute_task(self, task: Any) -> None:  # noqa: ANN401 - doit has no types
+        """Announce a task that begins, unless it is a command."""
+        if not (task.meta or {}).get("command"):
+            super().execute_task(task)
 
 
 class Beat:
     """One beat in one workspace, as ingredients of doit tasks. Making one does no I/O."""
 
     def __init__(self, root: Path, memory: str | None = None) -> None:
-        tolerate_any_console()
         self.workspace = Workspace(root, memory)
         self.id: str | None = None  # None: no beat, a step run by hand
         self.steps: dict[str, StepOutcome] = {}
@@ -54,17 +76,34 @@ class Beat:
         self._held: IO[bytes] | None = None
         self._signal: int | None = None
         self._recorded = False
+        self._planning = False
+        self._said: set[str] = set()  # errors that were printed
         self._news = Notifications(self.workspace)
-        # A task's option reaches the task when those before it have run; these must not. doit also
-        # takes an option that is cut short.
-        self._dry = any(len(w) > 2 and "--dry-run".startswith(w) for w in sys.argv[1:])  # noqa: PLR2004
         self.started = clock.now()
         self._clock = time.perf_counter()
 
     @property
-    def output(self) -> TextIO:
-        """Where doit is to write, which looks for that before there may be anything to write to."""
-        return sys.stdout
+    def doit_config(self) -> dict[str, Any]:
+        """What DOIT_CONFIG is to hold.
+
+        Every setting that would change what a beat is, is named, so that no `pyproject.toml` or
+        `doit.cfg` of the workspace does: doit lets DOIT_CONFIG go before both.
+        """
+        return {
+            "default_tasks": ["heartbeat"],
+            "backend": "sqlite3",
+            "dep_file": ":memory:",  # the workspace itself says what is up to date
+            "verbosity": 2,
+            "reporter": Reporter,
+            "sort": "definition",  # `doit list` in the order of the picture
+            "minversion": "0.37.0",
+            "num_process": 0,
+            "single": False,
+            "continue": False,
+            "always": False,
+            "pdb": False,
+            "auto_delayed_regex": False,
+        }
 
     # --- tasks ---------------------------------------------------------------------------------
 
@@ -72,20 +111,20 @@ class Beat:
         """Return the task that takes the lock; its teardown records a beat that was cut short."""
         return {"actions": [self._begin], "teardown": [self._end]}
 
-    def step(self, name: str, step: Step, doc: str, after: str | None = None) -> Task:
+    def step(
+        self, name: str, step: Step, doc: str, after: str | None = None, *, dry_run: bool = False
+    ) -> Task:
         """Return the task of a step; with an `idle` probe, doit skips it when there is no work.
 
-        A step with a `plan` takes `--dry-run`: then nothing runs before it, and only its plan.
+        With `dry_run`, nothing runs before it, and it only says what its `plan` says.
         """
         self.steps[name] = {"outcome": "not reached"}
-        plan: Callable[[Workspace], None] | None = getattr(step, "plan", None)
-        if self._dry and plan:
-            return {"actions": [self._plan(plan)], "params": [_DRY_RUN], "doc": doc}
+        if dry_run:
+            self._planning = True
+            return {"actions": [self._plan(step)], "doc": doc}
         task: Task = {"actions": [self._action(name, step)], "doc": doc}
         if after:
             task["task_dep"] = [after]
-        if plan:
-            task["params"] = [_DRY_RUN]
         if hasattr(step, "idle"):
             self._probed.append(name)
             task["uptodate"] = [self._probe(name, step.idle)]
@@ -118,9 +157,9 @@ class Beat:
     def _action(self, name: str, step: Step) -> Callable[[], TaskFailed | None]:
         """Return an action that leaves the step's outcome, and fails only by hand."""
 
-        def action(dry_run: bool = False) -> TaskFailed | None:
-            if self._dry or dry_run:  # also where doit's own configuration sets the option
-                return TaskFailed(_ALONE)
+        def action() -> TaskFailed | None:
+            if wrong := self._unsuitable():
+                return TaskFailed(wrong)
             if self._held:
                 self._run(name, step)
                 return None
@@ -136,10 +175,13 @@ class Beat:
 
         return action
 
-    def _plan(self, plan: Callable[[Workspace], None]) -> Callable[[], TaskFailed | None]:
+    def _plan(self, step: Step) -> Callable[[], TaskFailed | None]:
         """Return an action that only tells what the step would do."""
+        plan: Callable[[Workspace], None] | None = getattr(step, "plan", None)
 
         def action() -> TaskFailed | None:
+            if plan is None:
+                return TaskFailed("this step has no plan to show; leave out --dry-run")
             try:
                 plan(self.workspace)
             except HaiosError as error:
@@ -165,19 +207,42 @@ class Beat:
             outcome = {"outcome": "ran"}
         except HaiosError as error:
             outcome = {"outcome": "failed", "error": str(error)}
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            outcome = {"outcome": "failed", "error": f"{where}{error.strerror or error}"}
         except Exception as error:  # noqa: BLE001 - a bug in a step must not hide the beat
             say(map(printable, traceback.format_exc().splitlines()), sys.stderr)
             outcome = {"outcome": "failed", "error": f"{type(error).__name__}: {error}"}
         finally:
             seconds = round(time.perf_counter() - begun, 3)
             self.steps[name] = outcome | {"seconds": seconds} | counts.event()
-        _report(name, self.steps[name])
+        self._report(name, self.steps[name])
+
+    def _report(self, name: str, outcome: StepOutcome) -> None:
+        """Print what a step did: its numbers, its warnings, its error, each error once."""
+        numbers = [f"{value:,} {key.replace('_', ' ')}" for key, value in outcome.items()
+                   if isinstance(value, int)]  # fmt: skip
+        if numbers:
+            print(f"   {', '.join(numbers)} ({outcome['seconds']:.1f} s)")
+        for warning in outcome.get("warnings", []):
+            print(f"   warning: {printable(warning)}", file=sys.stderr)
+        if error := outcome.get("error"):
+            said = "for the same reason" if error in self._said else printable(error)
+            self._said.add(error)
+            print(f"   {name} failed: {said}", file=sys.stderr)
+
+    def _unsuitable(self) -> str | None:
+        """Return why this run of doit is not a beat's, or None."""
+        parallel = multiprocessing.parent_process() is not None
+        if parallel or threading.current_thread() is not threading.main_thread():
+            return _SIDE_BY_SIDE
+        return _ALONE if self._planning else None
 
     # --- begin, event, end, verdict --------------------------------------------------------------
 
     def _begin(self) -> TaskFailed | TaskError | None:
-        if self._dry:
-            return TaskFailed(_ALONE)
+        if wrong := self._unsuitable():
+            return TaskFailed(wrong)
         from haios_dag.base import beat_lock
         from haios_dag.beat import heartbeat_event
 
@@ -232,8 +297,10 @@ class Beat:
             who = "a step run by hand, or a beat that is just starting or ending"
         return f"another beat is running ({printable(who)}); this one did nothing"
 
-    def _append(self) -> TaskError | None:
+    def _append(self) -> TaskError | TaskFailed | None:
         """Append this beat's event; an error makes doit exit with 2."""
+        if self.id is None:
+            return TaskFailed(_NOT_BEGUN)
         try:
             self._record(self._outcome())
         except EventError as error:
@@ -326,21 +393,11 @@ class Beat:
         return "idle" if idle else "ok"
 
     def _verdict(self) -> TaskFailed | None:
+        if self.id is None:
+            return TaskFailed(_NOT_BEGUN)
         failed = self._failed()
         seconds = time.perf_counter() - self._clock
         if failed:
             return TaskFailed(f"beat {self.id}: {', '.join(failed)} failed; see the event log")
         print(f"   beat {self.id}: {self._outcome()} in {seconds:.1f} s")
         return None
-
-
-def _report(name: str, outcome: "StepOutcome") -> None:
-    """Print what a step did: its numbers, its warnings, its error."""
-    numbers = [f"{value:,} {key.replace('_', ' ')}" for key, value in outcome.items()
-               if isinstance(value, int)]  # fmt: skip
-    if numbers:
-        print(f"   {', '.join(numbers)} ({outcome['seconds']:.1f} s)")
-    for warning in outcome.get("warnings", []):
-        print(f"   warning: {printable(warning)}", file=sys.stderr)
-    if "error" in outcome:
-        print(f"   {name} failed: {printable(outcome['error'])}", file=sys.stderr)

@@ -6,6 +6,7 @@ Nothing but that one file is read, and nothing in it is trusted to be what it sh
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from haios_dag.base import clock
@@ -18,12 +19,12 @@ _MAX_CHARACTERS = 120  # of a line
 _SHOWN = 3  # signals, ids
 
 
-def show(workspace: Workspace) -> bool:
-    """Print the vital signs and return whether they are fresh.
+def show(workspace: Workspace, folder: str | None = None) -> int:
+    """Print the vital signs, of another folder where one is named; return 0 fresh, 1 stale.
 
     Raise StatusError when there is no slim status, or it is none.
     """
-    path = workspace.status_slim
+    path = (Workspace(Path(folder)) if folder else workspace).status_slim
     try:
         data = previous_status.content(path)
         if data is None:
@@ -33,7 +34,7 @@ def show(workspace: Workspace) -> bool:
         raise StatusError(f"{path} {error}; the next beat sets it aside and rebuilds it") from None
     stale = _stale_since(keys)
     say(map(shown, _lines(keys, stale)))
-    return stale is None
+    return 0 if stale is None else 1
 
 
 def shown(line: str) -> str:

@@ -35,7 +35,7 @@ def test_after_a_beat(beaten: Path) -> None:
     assert lines[3] == "documents 4; newest docs/checkpoint.md"
     by_doit = doit(beaten, "vitals")
     assert by_doit.returncode == 0
-    assert by_doit.stdout.splitlines() == [".  vitals", *lines]
+    assert by_doit.stdout.splitlines() == [*lines]
 
 
 @freeze_time(NOW)
@@ -61,7 +61,7 @@ def test_every_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         *("ATTENTION", 3, {}, None),
     ]
     workspace.status_slim.write_text(json.dumps(keys), encoding="utf-8")
-    assert vitals.show(workspace)
+    assert vitals.show(workspace) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
     assert lines[0] == f"status    of {NOW}"
@@ -86,7 +86,7 @@ def test_a_stale_status_says_so_first(tmp_path: Path, capsys: pytest.CaptureFixt
     with freeze_time(NOW):
         write(workspace)
     with freeze_time(LATE):
-        assert not vitals.show(workspace)
+        assert vitals.show(workspace) == 1
     said = "STALE: of 2026-01-31T12:00:00.000+00:00, not to be relied on since 2026-01-31T14:00\n"
     assert capsys.readouterr().out.startswith(said)
     done = shown(tmp_path)
