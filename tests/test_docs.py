@@ -184,6 +184,8 @@ def test_commands_exist(path: Path) -> None:
     tasks = set(generate.task_names())
     subtasks = {f"schedule:{name}" for name in entry_files.RENDERERS}
     for line in shell_lines(path.read_text(encoding="utf-8")):
+        if line.startswith("usage:"):
+            continue
         if found := re.search(r"(?:^|[/\\]|-m )doit (\S.*)$", line):
             task = doit_task(found[1].split())
             assert task is None or task in tasks | DOIT_COMMANDS | subtasks, line
