@@ -16,6 +16,11 @@ from pathlib import Path
 _BLOCKS = re.compile(r"```sh\n([^\n]+)\n```\n(?:(?!```).)*?```text\n(.*?)```", re.DOTALL)
 
 
+def pairs(readme: str) -> list[tuple[str, str]]:
+    """Return each command that a README shows, with its output."""
+    return _BLOCKS.findall(readme)
+
+
 def same(shown: str, printed: str) -> bool:
     """Tell whether every shown line was printed, in this order."""
 
@@ -39,7 +44,7 @@ def main(repository: Path, folder: Path) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     readme = (repository / "README.md").read_text(encoding="utf-8")
-    found = _BLOCKS.findall(readme)
+    found = pairs(readme)
     if len(found) != 2:
         sys.exit(f"the README shows {len(found)} commands with their output, not 2")
     for number, (command, shown) in enumerate(found):

@@ -1,6 +1,5 @@
 """Every page is sound Markdown: headings, links, fences, tables; no page is out of reach."""
 
-import importlib.util
 import itertools
 import os
 import re
@@ -9,37 +8,18 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote
 
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from workspaces import ROOT
+from pages import load_program
+from workspaces import ROOT, tracked
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 
 
-def load_program(name: str) -> ModuleType:
-    """Return a program of `.ci` as a module."""
-    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / ".ci" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-markers = load_program("markers")
-
-
-def tracked() -> list[Path]:
-    """Return the files that git tracks, or, in an unpacked archive, the files there are."""
-    if (ROOT / ".git").exists():
-        return list(markers.tracked(ROOT))
-    return [path for path in ROOT.rglob("*") if path.is_file()]
-
-
+markers = load_program(".ci/markers.py")
 FILES = frozenset(tracked())
 PAGES = sorted(path for path in FILES if path.suffix == ".md")
 QUOTES = {ROOT / "docs" / "insights.md": 1}  # an insight, as an example
