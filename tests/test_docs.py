@@ -135,7 +135,7 @@ def test_every_refusal_is_explained() -> None:
 
 
 def test_every_oddity_of_a_line_is_named() -> None:
-    """The page of events names whatever can be odd about a line, and why one is not read."""
+    """The page of events names each fault that a line can have, and why a line is not read."""
     tree = ast.parse(Path(log_lines.__file__).read_text(encoding="utf-8"))
     said = {log_lines._NOT_JSON, log_lines._TOO_DEEP, "torn last line"}
     for call in ast.walk(tree):
