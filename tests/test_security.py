@@ -544,7 +544,8 @@ def _dangerous_call(node: ast.Call) -> Iterator[str]:
     name = call.rpartition(".")[2]
     if name in _NEVER and not call.startswith("re."):
         yield call
-    if any(given.arg == "shell" for given in node.keywords):
+    # argcomplete's shellcode() only takes the name of a shell, and returns text.
+    if name != "shellcode" and any(given.arg == "shell" for given in node.keywords):
         yield f"{call} with a shell"
     if call.startswith("yaml.") and name in {"unsafe_load", "full_load", "load", "load_all"}:
         loader = [ast.unparse(given.value) for given in node.keywords if given.arg == "Loader"]
