@@ -7,12 +7,13 @@ from types import ModuleType
 from workspaces import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("*.md"))]
 
 
-def load_generator() -> ModuleType:
-    """Return `docs/generate.py` as a module."""
-    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+def load_program(name: str) -> ModuleType:
+    """Return a program of the repository, such as `docs/generate.py`, as a module."""
+    path = ROOT / name
+    spec = importlib.util.spec_from_file_location(f"program_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -20,7 +21,7 @@ def load_generator() -> ModuleType:
     return module
 
 
-generate = load_generator()
+generate = load_program("docs/generate.py")
 
 
 def page(name: str) -> str:

@@ -3,6 +3,9 @@
 import ast
 from pathlib import Path
 
+from pages import DOCS, blocks, page, spans, table
+from workspaces import ROOT
+
 import haios_dag
 
 PACKAGE = Path(haios_dag.__file__).parent
@@ -118,3 +121,47 @@ def test_one_name_is_one_thing() -> None:
                     places.setdefault(alias, []).append(name)
     public = {name: found for name, found in places.items() if not name.startswith("_")}
     assert {name: found for name, found in public.items() if len(found) > 1} == {}
+
+
+# --- docs/architecture.md -------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_levels() -> None:
+    """The levels of the page are the rows above, and each part is in the package."""
+    levels: dict[int, set[str]] = {}
+    for level, part, _ in table(page("architecture"), "level", "part", "what it holds"):
+        levels.setdefault(int(level), set()).add(part.strip("`"))
+    assert list(levels) == list(range(1, len(ROWS) + 1))
+    assert list(levels.values()) == ROWS
+    for part in set().union(*ROWS):
+        assert (PACKAGE / part / "__init__.py").is_file() or (PACKAGE / f"{part}.py").is_file()
+
+
+def test_the_page_names_every_part() -> None:
+    """No folder or module of the package is missing from the rows."""
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in modules()}
+    assert parts - {"__init__", "dodo"} == set().union(*ROWS)
+
+
+def test_the_page_answers_where_things_are() -> None:
+    """Each of the ten answers is one file that exists, and no file answers twice."""
+    answers = [row[1].strip("`") for row in table(page("architecture"), "looking for", "file")]
+    assert len(set(answers)) == len(answers) == 10
+    assert [name for name in answers if not (ROOT / name).is_file()] == []
+
+
+def test_the_pages_show_the_graph() -> None:
+    """The README and the page show the picture that `dodo.py` begins with."""
+    doc = ast.get_docstring(ast.parse((ROOT / "dodo.py").read_text(encoding="utf-8")), clean=False)
+    assert doc is not None
+    picture = f"{doc.split(chr(10) * 2)[1]}\n"
+    for path in (DOCS / "architecture.md", ROOT / "README.md"):
+        assert picture in blocks(path.read_text(encoding="utf-8"), "text"), path.name
+
+
+def test_the_page_names_files_that_exist() -> None:
+    """Each path in the prose of the page exists, in the repository or in the package."""
+    named = [name for name in spans(page("architecture")) if "/" in name or name.endswith(".py")]
+    assert len(named) > 10
+    places = (ROOT, PACKAGE)
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []

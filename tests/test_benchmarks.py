@@ -58,7 +58,7 @@ def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_case_is_explained() -> None:
     """The page of benchmarks has each case, and no other."""
-    rows = pages.table(pages.page("benchmarks"), "case", "what is measured", "beside", "target")
+    rows = pages.table(pages.page("benchmarks"), "case", "what is measured", "baseline", "target")
     assert pages.names([row[0] for row in rows]) == run.CASES.keys()
 
 

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 import workspaces
-from pages import DOCS, PAGES, blocks, generate, page, prose, spans, table
+from pages import DOCS, PAGES, blocks, generate, page, spans, table
 from workspaces import ROOT
 
 from haios_dag.base import schema
+from haios_dag.base.step import BeatContext
+from haios_dag.base.workspace import Workspace
 from haios_dag.events import log_lines
 from haios_dag.ingest import statements
 from haios_dag.schedule import entry_files
 from haios_dag.synthesis import insight_text
 
 DOIT_COMMANDS = {"help", "info", "list", "run"}
+SCRIPT_COMMANDS = {"init", "completion", "COMMAND"}
 
 
 # --- generated parts ------------------------------------------------------------------------------
@@ -98,6 +101,13 @@ def test_every_outcome_is_explained() -> None:
     assert found == wanted
 
 
+def test_every_attribute_of_a_beat_is_named() -> None:
+    """The page of the beat explains each public attribute that a step finds in its beat."""
+    beat = BeatContext(Workspace(ROOT))
+    rows = table(page("beat"), "attribute", "what it is")
+    assert {row[0].strip("`") for row in rows} == {*vars(beat), "config"}
+
+
 def test_every_state_and_type_is_named() -> None:
     """The page of memory explains each state of an item and names each type of a statement."""
     text = page("memory")
@@ -125,7 +135,7 @@ def test_every_refusal_is_explained() -> None:
 
 
 def test_every_oddity_of_a_line_is_named() -> None:
-    """The page of events names whatever can be odd about a line, and why one is not read."""
+    """The page of events names each fault that a line can have, and why a line is not read."""
     tree = ast.parse(Path(log_lines.__file__).read_text(encoding="utf-8"))
     said = {log_lines._NOT_JSON, log_lines._TOO_DEEP, "torn last line"}
     for call in ast.walk(tree):
@@ -149,25 +159,6 @@ def test_every_oddity_of_a_line_is_named() -> None:
 # --- nothing that is not there --------------------------------------------------------------------
 
 
-def slug(heading: str) -> str:
-    """Return the anchor that a heading gets in a rendered page."""
-    plain = re.sub(r"[^\w\s-]", "", heading.replace("`", "").lower())
-    return plain.strip().replace(" ", "-")
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links_lead_somewhere(path: Path) -> None:
-    """Every link between pages leads to a page, and to a heading where it names one."""
-    text = prose(path.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        name, _, anchor = target.partition("#")
-        other = (path.parent / name) if name else path
-        assert other.is_file(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", other.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in map(slug, headings), target
-
-
 def shell_lines(text: str) -> Iterator[str]:
     """Yield what a page shows to be typed, comments aside."""
     yield from spans(text)
@@ -177,10 +168,10 @@ def shell_lines(text: str) -> Iterator[str]:
 
 
 def doit_task(words: list[str]) -> str | None:
-    """Return the task or command that a doit command line names first."""
+    """Return the task or command that a command line of doit or haios-dag names first."""
     rest = iter(words)
     for word in rest:
-        if word in {"-f", "-r", "-d"}:
+        if word in {"-f", "-r", "-d", "-C", "--memory"}:
             next(rest)
         elif not word.startswith("-") and "=" not in word:
             return word
@@ -193,11 +184,14 @@ def test_commands_exist(path: Path) -> None:
     tasks = set(generate.task_names())
     subtasks = {f"schedule:{name}" for name in entry_files.RENDERERS}
     for line in shell_lines(path.read_text(encoding="utf-8")):
+        if line.startswith("usage:"):
+            continue
         if found := re.search(r"(?:^|[/\\]|-m )doit (\S.*)$", line):
             task = doit_task(found[1].split())
             assert task is None or task in tasks | DOIT_COMMANDS | subtasks, line
-        if found := re.search(r"python -m haios_dag (\w+)", line):
-            assert found[1] in {"init", "validate", "vitals"}, line
+        if found := re.search(r"(?:^|[/\\]|-m )haios[-_]dag (\S.*)$", line):
+            command = doit_task(found[1].split())
+            assert command is None or command in tasks | SCRIPT_COMMANDS | subtasks, line
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -47,8 +47,8 @@ def with_own_step(root: Path) -> None:
     old = re.search(r"^def task_status\(\).*?(?=\n\n\n)", graph, re.DOTALL | re.MULTILINE)
     assert old is not None
     graph = graph.replace(old[0], tasks.rstrip())
-    below = "from doit import get_var\n"
-    path.write_text(graph.replace(below, f"{below}import digest\n"), encoding="utf-8")
+    above = "from haios_dag import commands\n"
+    path.write_text(graph.replace(above, f"import digest\n{above}"), encoding="utf-8")
 
 
 def test_own_step(copy: Path) -> None:
@@ -287,8 +287,8 @@ def test_init_as_shown(tmp_path: Path) -> None:
     folder = tmp_path / "notes of mine"
     for line in shown.splitlines():
         words = [word.replace("DIR", str(folder)) for word in line.partition(" #")[0].split()]
-        start = [sys.executable, "-m", "doit"] if words[0] == "doit" else [sys.executable]
-        done = workspaces.run([*start, *words[1:]], cwd=tmp_path)
+        assert words[0] == "haios-dag"
+        done = workspaces.run([sys.executable, "-m", "haios_dag", *words[1:]], cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "heartbeat" in done.stdout
 

@@ -97,6 +97,16 @@ def grow(root: Path, seed: int, documents: int = 120, *, checkpoints: bool = Tru
         (root / "docs" / f"report-{seed}-{number}.md").write_text(text, encoding="utf-8")
 
 
+def tracked() -> list[Path]:
+    """Return the files that git tracks here, or, in an unpacked archive, the files there are."""
+    git = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    done = subprocess.run(git, capture_output=True, check=False)
+    if done.returncode:
+        return [path for path in ROOT.rglob("*") if path.is_file()]
+    paths = [ROOT / os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
 def doit(
     root: Path,
     *words: str,

@@ -17,12 +17,6 @@ from workspaces import doit, log, steps
 from haios_dag.base import files
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A small workspace that has never beaten."""
-    return workspaces.make(tmp_path / "space")
-
-
 def memory(root: Path) -> sqlite3.Connection:
     """Return a copy of a workspace's memory to look at; nothing is left open or behind."""
     copy = sqlite3.connect(":memory:")

@@ -17,12 +17,6 @@ from haios_dag.base.errors import EventError
 from haios_dag.base.workspace import Workspace
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """Return an empty workspace."""
-    return Workspace(tmp_path)
-
-
 def nested(levels: int) -> list[Any]:
     """Return a list in a list, so many levels deep."""
     value: list[Any] = []

@@ -2,20 +2,12 @@
 
 import json
 import os
-from pathlib import Path
 
-import pytest
 from logs import OPEN, TS, heartbeat, numbers, simple
 from processes import start
 
 from haios_dag import events
 from haios_dag.base.workspace import Workspace
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """Return an empty workspace."""
-    return Workspace(tmp_path)
 
 
 class TestFind:

@@ -27,12 +27,6 @@ FILES = {
 }
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A new workspace."""
-    return workspaces.make(tmp_path / "space")
-
-
 def marks(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """Return each task of a run with doit's mark: `.` ran, `--` up to date."""
     assert done.returncode == 0, done.stdout + done.stderr

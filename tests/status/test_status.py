@@ -16,12 +16,6 @@ from haios_dag.ingest import front_matter
 from haios_dag.status import infrastructure, status_keys
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """Return an empty workspace."""
-    return Workspace(tmp_path)
-
-
 @freeze_time("2026-01-31 12:00:00")
 def test_an_empty_workspace_gets_nulls_and_no_invented_value(workspace: Workspace) -> None:
     """What nobody has said is null in both files, and what can be known is there."""

@@ -17,12 +17,6 @@ from haios_dag.status import attention
 BACKLOG = {"unembedded": 3, "unconsidered": 2, "waiting_pairs": 1}
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A folder that nothing has written into."""
-    return Workspace(tmp_path)
-
-
 def log(workspace: Workspace, *told: dict[str, Any]) -> None:
     """Write an event log."""
     put(workspace.events, "".join(json.dumps(one) + "\n" for one in told).encode())

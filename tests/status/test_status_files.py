@@ -24,13 +24,6 @@ from haios_dag.base.errors import StatusError
 from haios_dag.base.workspace import Workspace
 from haios_dag.status import previous_status, status_keys
 
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """Return an empty workspace."""
-    return Workspace(tmp_path)
-
-
 # --- what others wrote ---------------------------------------------------------------------------
 
 JSON = st.recursive(

@@ -20,12 +20,6 @@ from haios_dag.status import known_documents, work_items
 from haios_dag.status.known_documents import FINISHED, KnownDocument
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """Return an empty workspace."""
-    return Workspace(tmp_path)
-
-
 def item(workspace: Workspace, name: str, **fields: Any) -> Path:  # noqa: ANN401
     """Write a work item as HAIOS does."""
     return paper(workspace, f"docs/work/active/{name}/WORK.md", id=name, **fields)

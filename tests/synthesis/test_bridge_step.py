@@ -29,12 +29,6 @@ REVIEWS = attempt(
 )
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with an empty memory."""
-    return made(tmp_path)
-
-
 def bridged(workspace: Workspace) -> list[tuple[int, int]]:
     """Return the concept and the trace of each bridge, as HAIOS tells them apart."""
     with Foreign(workspace.memory) as foreign:

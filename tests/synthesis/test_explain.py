@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from memory_checks import Foreign, content_hash
 from store_contract import forget
-from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, made, write
+from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, write
 
 from haios_dag.base.errors import HaiosError, MemoryUnavailableError
 from haios_dag.base.step import BeatContext, Counts
@@ -17,12 +17,6 @@ from haios_dag.synthesis.dry_run import Plan
 from haios_dag.synthesis.explain import explain
 
 COPY = "SQLite needs a busy timeout, or the ingester crashes when synthesis holds the write lock!"
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with an empty memory."""
-    return made(tmp_path)
 
 
 @pytest.fixture

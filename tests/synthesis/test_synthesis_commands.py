@@ -9,12 +9,6 @@ from memory_checks import Foreign, content_hash
 from workspaces import doit, log
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A workspace before its first beat."""
-    return workspaces.make(tmp_path / "space")
-
-
 def files(root: Path) -> list[tuple[Path, bytes]]:
     """Return every file that is there, but for what a reader of the database leaves."""
     left = {"__pycache__", "memory.db-shm", "memory.db-wal"}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_checks import Foreign, assert_invariants, blob, content_hash
 from store_contract import concept, forget, recorded, trace
-from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, idle, made, write
+from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, idle, write
 
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.base.step import BeatContext, Counts
@@ -25,12 +25,6 @@ from haios_dag.memory.store import Store
 from haios_dag.synthesis import synthesize_step, synthesizer
 
 MODEL = space.DEFAULT.model
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with an empty memory."""
-    return made(tmp_path)
 
 
 def contents(workspace: Workspace) -> list[str]:

@@ -29,12 +29,6 @@ MODEL = space.DEFAULT.model
 TIMES = {"created_at", "synthesized_at", "beat"}
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with an empty memory."""
-    return made(tmp_path)
-
-
 def embedded(workspace: Workspace) -> None:
     """Embed what waits, as the beat does before it synthesizes."""
     if embed_step.idle(workspace) is None:
