@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))  # the checkout, whether it is installed or not
 
 from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as do the next
 
-from haios_dag import __main__  # noqa: E402
 from haios_dag.base import config, schema  # noqa: E402
+from haios_dag.commands import COMMANDS, Option  # noqa: E402
 from haios_dag.doctor import findings  # noqa: E402
 from haios_dag.embedding import space  # noqa: E402
 from haios_dag.memory import row_counts, tables, word_index  # noqa: E402
@@ -50,19 +50,29 @@ def _tasks() -> str:
     return _shown("doit list", _doit("list"))
 
 
-def _task_help() -> str:
-    """Return the help of the tasks that have options; that of the others is their list line."""
-    helps = {name: _doit("help", name) for name in task_names()}
-    return "\n".join(
-        _shown(f"doit help {name}", text) for name, text in helps.items() if text.count("\n") > 1
-    )
+def _commands() -> str:
+    """Return what each row of the command table says: usage, options, exit codes."""
+    parts = []
+    for command in COMMANDS:
+        lines = [f"### `{command.name}`", "", f"{command.help[0].upper()}{command.help[1:]}.", ""]
+        lines += ["```text", f"haios-dag {command.name} {command.usage}".rstrip(), "```", ""]
+        if command.options:
+            rows = [(f"`{_flags(one)}`", _meaning(one)) for one in command.options]
+            lines.append(_rows(("option", "meaning"), rows))
+        if command.codes:
+            lines += [f"Exit codes: {command.codes}.", ""]
+        parts.append("\n".join(lines))
+    return "\n".join(parts)
 
 
-def _module_help() -> str:
-    return "\n".join(
-        _shown(" ".join(["python -m haios_dag", *words, "--help"]), _module(*words, "--help"))
-        for words in ([], ["init"], ["validate"], ["vitals"])
-    )
+def _flags(option: Option) -> str:
+    short = f"-{option.short}, " if option.short else ""
+    return f"{short}--{option.flag}" + ("" if option.type is bool else f" {option.flag.upper()}")
+
+
+def _meaning(option: Option) -> str:
+    default = "" if option.default in (None, False) else f" (default: `{option.default}`)"
+    return f"{option.help}{default}"
 
 
 def _doit(*words: str) -> str:
@@ -77,21 +87,6 @@ def _doit(*words: str) -> str:
         sys.path[:] = path
     if code:
         raise RuntimeError(f"doit {' '.join(words)} ended with {code}: {printed.getvalue()}")
-    return printed.getvalue()
-
-
-def _module(*words: str) -> str:
-    """Return what `python -m haios_dag WORDS` prints on a terminal of 80 columns."""
-    printed = io.StringIO()
-    before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "80"
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            __main__.main(words)
-    finally:
-        del os.environ["COLUMNS"]
-        if before is not None:
-            os.environ["COLUMNS"] = before
     return printed.getvalue()
 
 
@@ -374,8 +369,7 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "tasks": _tasks,
-    "task-help": _task_help,
-    "module-help": _module_help,
+    "commands": _commands,
     "settings": _settings,
     "event": _event,
     "event-types": _event_types,

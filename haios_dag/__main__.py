@@ -116,7 +116,7 @@ def _add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
             shown = one.help if one.default is None else f"{one.help} (default: {one.default})"
             parser.add_argument(
                 *flags, dest=one.name, type=one.type, default=one.default,
-                metavar=one.name.upper(), help=shown,
+                metavar=one.flag.upper(), help=shown,
             )  # fmt: skip
     if command.words:
         parser.add_argument(command.words, nargs="*", metavar=command.metavar.strip("[]"))

@@ -67,11 +67,11 @@ class Command(NamedTuple):
     def usage(self) -> str:
         """What may stand behind the name, such as `[-n COUNT] [--json] WORDS`."""
         options = [
-            f"[-{one.short} {one.name.upper()}]"
+            f"[-{one.short} {one.flag.upper()}]"
             if one.short
             else f"[--{one.flag}]"
             if one.type is bool
-            else f"[--{one.flag} {one.name.upper()}]"
+            else f"[--{one.flag} {one.flag.upper()}]"
             for one in self.options
         ]
         return " ".join([*options, *filter(None, [self.metavar])])
@@ -137,7 +137,7 @@ COMMANDS = (
         (Option("since", "from when on: yesterday, 2h, 3d, a date", str, "yesterday"), JSON),
     ),
     Command(
-        "pulse", "pulse.watchdog:show", "is it alive?",
+        "pulse", "pulse.watchdog:show", "say whether beats come: alive, late, down or never",
         (Option("notify", "tell those in [notify], once, when it is late and when it is down"),
          JSON),
         errors=_NO_ANSWER,
@@ -155,7 +155,7 @@ COMMANDS = (
     ),
     Command(
         "validate", "validate:show", "check events, status, settings, traces and schemas",
-        (JSON,), "paths", "[FILE]",
+        (JSON,), "paths", "[FILE ...]",
         anywhere=True,
         codes="0 valid, perhaps with warnings, 1 invalid or unreadable",
     ),
@@ -254,7 +254,7 @@ def _task(command: Command, workspace: Workspace) -> dict[str, Any]:
         ],
         "io": {"capture": False},  # a long answer goes straight to its reader
         "meta": {"command": True},
-        "doc": command.help + usage + (f"; exit code {command.codes}" if command.codes else ""),
+        "doc": command.help + usage,
     }  # fmt: skip
     if command.words:
         task["pos_arg"] = command.words

@@ -94,7 +94,7 @@ def slow(root: Path, seconds: int = 600, *, deaf: bool = False) -> None:
             "_slow = beat.step('slow', Slow, 'takes long', after='bridge')\n"
             "def task_slow() -> Task:\n    return _slow\n"
             "def task_status() -> Task:\n"
-            "    return beat.step('status', beat.status, 'write it', after='slow')\n"
+            "    return beat.step('status', status_step, 'write it', after='slow')\n"
         )
 
 
@@ -114,10 +114,10 @@ def test_it_beats_at_once_where_none_ever_was(tmp_path: Path, watching: Start) -
     output = root / ".haios" / "beat.log"
     until(lambda: beats(root) and ".  heartbeat" in output.read_text(), process)
     lines = stop(process)
-    assert len(lines) == 4  # of which doit's own is the first
-    assert lines[1] == "watching; stop it with Ctrl-C or SIGTERM"
-    assert "heartbeat  ok, " in lines[2]
-    assert lines[3] == "stopped"
+    assert len(lines) == 3
+    assert lines[0] == "watching; stop it with Ctrl-C or SIGTERM"
+    assert "heartbeat  ok, " in lines[1]
+    assert lines[2] == "stopped"
     assert len(beats(root)) == 1
     assert output.stat().st_mode & 0o777 == 0o600
 
@@ -139,7 +139,6 @@ def test_it_does_not_beat_before_it_is_due(copy: Path, watching: Start) -> None:
     (copy / "haios.toml").write_text("[schedule]\nevery_minutes = 44640\n", encoding="utf-8")
     process = watching(copy)
     assert process.stdout is not None
-    assert "watch" in process.stdout.readline()
     assert "watching" in process.stdout.readline()
     time.sleep(2.5)
     stop(process)
@@ -204,8 +203,8 @@ def test_a_signal_ends_the_beat_at_work_in_order(
     (event,) = beats(root)
     assert event["outcome"] == "interrupted"
     assert event["steps"]["slow"]["outcome"] == "interrupted"
-    assert "interrupted" in lines[2]
-    assert lines[3] == "stopped"
+    assert "interrupted" in lines[1]
+    assert lines[2] == "stopped"
     assert workspaces.doit(root, "ingest").returncode == 0  # nobody holds the lock
 
 
@@ -231,8 +230,8 @@ def test_a_beat_that_is_killed_ends_only_itself(tmp_path: Path, watching: Start)
     until(lambda: reached(root), process)
     os.kill(reached(root)[0], signal.SIGKILL)
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
-    assert lines[2].startswith("a beat left no event: signal 9; see ")
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert lines[1].startswith("a beat left no event: signal 9; see ")
     assert stop(process) == ["stopped"]
     shutil.copy(workspaces.ROOT / "dodo.py", root / "dodo.py")
     process = watching(root)
@@ -249,8 +248,8 @@ def test_a_beat_that_is_refused_the_lock_is_no_error(copy: Path, watching: Start
     with files.lock(copy / ".haios" / "beat.lock", wait=False):
         process = watching(copy)
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-    assert lines[2].startswith("a beat left no event: exit code 1; see ")
+        lines = [process.stdout.readline() for _ in range(2)]
+    assert lines[1].startswith("a beat left no event: exit code 1; see ")
     assert "another beat is running" in (copy / ".haios" / "beat.log").read_text()
     assert stop(process) == ["stopped"]
 

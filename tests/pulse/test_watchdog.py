@@ -241,7 +241,7 @@ def test_a_lock_that_cannot_be_had_is_said(tmp_path: Path) -> None:
     (root / ".haios" / "pulse.lock").mkdir(parents=True)
     done = workspaces.doit(root, "pulse", "--notify")
     assert done.returncode == 2
-    assert "pulse.lock cannot be used" in done.stdout
+    assert "pulse.lock cannot be used" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

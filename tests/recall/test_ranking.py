@@ -210,7 +210,7 @@ def test_command_prints_answers(beaten: Path) -> None:
     """An answer has its text, its file and its line; of an insight, those of its sources."""
     done = doit(beaten, "recall", "-n", "5", "slim", "status", "atomically")
     assert done.returncode == 0, done.stderr
-    assert "atomically" in done.stdout.splitlines()[1]
+    assert "atomically" in done.stdout.splitlines()[0]
     assert "docs/week-0.md:9" in done.stdout
     done = doit(beaten, "recall", "the busy timeout of SQLite and the ingester crash")
     assert "insight" in done.stdout

@@ -66,10 +66,15 @@ def test_dry_run_cut_short(root: Path) -> None:
 
 
 def test_dry_run_by_configuration(root: Path) -> None:
-    """Where doit's own configuration sets the option, synthesis refuses instead of writing."""
+    """Where doit's own configuration sets the option, nothing is written, and a beat says why."""
     (root / "pyproject.toml").write_text("[tool.doit.tasks.synthesize]\ndry_run = true\n")
+    assert workspaces.run(workspaces.command(root, "embed"), cwd=root).returncode == 0
     done = workspaces.run(workspaces.command(root, "synthesize"), cwd=root)
+    assert "nothing was written" in done.stdout
+    done = workspaces.run(workspaces.command(root), cwd=root)
     assert done.returncode == 1
+    assert "--dry-run works for one step alone" in done.stdout
+    assert workspaces.log(root) == []
     with Foreign(root / "memory.db") as foreign:
         assert foreign.one("SELECT count(*) FROM dag_items WHERE leader NOTNULL") == 0
 
@@ -105,7 +110,7 @@ def test_explain_then_undo(root: Path) -> None:
     assert content_hash(memory) == before
     done = doit(root, "synthesis-undo")
     assert done.returncode == 1
-    assert "there is no synthesis to take back" in done.stdout
+    assert "there is no synthesis to take back" in done.stderr
     done = doit(root, "synthesis-explain", str(insight))
     assert done.returncode == 1
     assert "no concept or insight has the id" in done.stdout
