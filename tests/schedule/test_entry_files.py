@@ -50,7 +50,7 @@ def test_all_of_them(root: Path) -> None:
         assert f"   {folder / name} written" in done.stdout.splitlines()
     shown = {"cron": "linux", "systemd": "linux", "launchd": "darwin", "windows": "win32"}
     for name, platform in shown.items():
-        command = f"to install it: doit schedule-install {name}\n"
+        command = f"to install it, run: doit schedule-install {name}\n"
         assert (command in done.stdout) == (platform == sys.platform)
     names = [f"schedule:{name}" for name in entry_files.RENDERERS]
     assert marks(doit(root, "schedule")) == dict.fromkeys(names, "--")
