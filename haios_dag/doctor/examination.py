@@ -66,7 +66,7 @@ def examine(workspace: Workspace) -> Iterator[CheckedFinding]:
     """
     odd = list(_made("files", lambda: place_checks.plain_files(workspace)))
     yield from odd
-    if any(finding.name == "no-plain-file" for _, finding in odd):
+    if any(finding.name == "not-a-regular-file" for _, finding in odd):
         return
     with progress("examine", _ALL) as advance:
         for name, check in _CHECKS.items():

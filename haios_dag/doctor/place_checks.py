@@ -35,7 +35,7 @@ def plain_files(workspace: Workspace) -> Iterator[Finding]:
                  workspace.beat_lock, workspace.events_lock):  # fmt: skip
         with contextlib.suppress(OSError):  # missing, or out of reach, which the others name
             if not stat.S_ISREG(path.stat().st_mode):
-                yield found("no-plain-file", path)
+                yield found("not-a-regular-file", path)
 
 
 def python(_: Workspace) -> Iterator[Finding]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from haios_dag.base import files
 from haios_dag.schedule import drift, launchd
 from haios_dag.schedule.external_program import ask, home, uid
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.scheduler_client import Operation, State, Trial
+from haios_dag.schedule.scheduler_client import Operation, State, Trial, delete, run, write
 
 # What macOS protects from programs without the user's permission.
 _PROTECTED = "Documents", "Desktop", "Downloads", "Library/Mobile Documents"
@@ -44,16 +43,16 @@ def install(job: Job) -> list[Operation]:
     path = _path(job)
     return [
         *_unload(job),
-        Operation(f"write {path}", lambda: files.write_atomic(path, data)),
-        _run("enable", service(launchd.label(job))),
-        _run("bootstrap", domain(), str(path)),
+        write(path, data),
+        run("launchctl", "enable", f"{domain()}/{launchd.label(job)}"),
+        run("launchctl", "bootstrap", domain(), str(path)),
     ]
 
 
 def remove(job: Job) -> list[Operation]:
     """Return the operations that unload the agent and delete its file."""
     path = _path(job)
-    return _unload(job) + ([Operation(f"delete {path}", path.unlink)] if path.is_file() else [])
+    return _unload(job) + ([delete(path)] if path.is_file() else [])
 
 
 def trial(job: Job) -> Trial:
@@ -92,15 +91,10 @@ def domain() -> str:
     return f"gui/{uid()}"
 
 
-def service(label: str) -> str:
-    """Return what launchd calls an agent of this user."""
-    return f"{domain()}/{label}"
-
-
 def printed(label: str) -> str:
     """Return what launchd says of an agent, empty if it has not loaded it."""
-    absent = "Could not find service"
-    return ask("launchctl", "print", service(label), absent=absent).decode("utf-8", "replace")
+    words = "launchctl", "print", f"{domain()}/{label}"
+    return ask(*words, absent="Could not find service").decode("utf-8", "replace")
 
 
 def _path(job: Job) -> Path:
@@ -110,8 +104,4 @@ def _path(job: Job) -> Path:
 
 def _unload(job: Job) -> list[Operation]:
     label = launchd.label(job)
-    return [_run("bootout", service(label))] if printed(label) else []
-
-
-def _run(*words: str) -> Operation:
-    return Operation(f"run: launchctl {' '.join(words)}", lambda: ask("launchctl", *words))
+    return [run("launchctl", "bootout", f"{domain()}/{label}")] if printed(label) else []

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from haios_dag.base import files
+from haios_dag.schedule.external_program import ask
 from haios_dag.schedule.job import Job
 
 EntryFiles = dict[str, bytes]
@@ -44,6 +46,21 @@ class Trial:
     words: list[str]
     folder: Path
     environment: dict[str, str]
+
+
+def run(*words: str) -> Operation:
+    """Return the operation that runs a program of the scheduler."""
+    return Operation(f"run: {' '.join(words)}", lambda: ask(*words))
+
+
+def write(path: Path, data: bytes) -> Operation:
+    """Return the operation that writes a file."""
+    return Operation(f"write {path}", lambda: files.write_atomic(path, data))
+
+
+def delete(path: Path) -> Operation:
+    """Return the operation that deletes a file."""
+    return Operation(f"delete {path}", path.unlink)
 
 
 class Client(Protocol):

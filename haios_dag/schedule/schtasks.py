@@ -4,7 +4,6 @@ import csv
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,7 +12,7 @@ from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule import drift, windows
 from haios_dag.schedule.external_program import UnansweredError, ask
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.scheduler_client import LOGGED_ON_ONLY, Operation, State, Trial
+from haios_dag.schedule.scheduler_client import LOGGED_ON_ONLY, Operation, State, Trial, run
 
 _NAME, _NEXT, _LAST, _RESULT = 1, 2, 5, 6  # columns of `/v /fo csv`, whose heads are translated
 # What Windows may leave out when it prints a task: the schema's defaults.
@@ -34,7 +33,7 @@ def state(job: Job) -> State:
         return State({})
     (file,) = windows.files(job)
     printed = query("/xml", "/tn", name).encode()
-    fields = _fields(printed)
+    fields = dict(_fields(printed))
     on = fields.get("Settings/Enabled", "true") == "true"
     return State(
         {file: printed},
@@ -50,14 +49,13 @@ def install(job: Job) -> list[Operation]:
     """Return the operation that registers the file in the workspace's folder `scheduler`."""
     (file,) = windows.files(job)
     path = str(Path(job.root) / "scheduler" / file)
-    words = ["/create", "/f", "/tn", windows.name(job), "/xml", path]
-    return [Operation(f"run: schtasks {' '.join(words)}", lambda: _create(job, words))]
+    create = run("schtasks", "/create", "/f", "/tn", windows.name(job), "/xml", path)
+    return [create if job.logged_on_only else Operation(create.says, lambda: _create(create))]
 
 
 def remove(job: Job) -> list[Operation]:
     """Return the operation that deletes the task."""
-    words = ["/delete", "/f", "/tn", windows.name(job)]
-    return [Operation(f"run: schtasks {' '.join(words)}", lambda: ask("schtasks", *words))]
+    return [run("schtasks", "/delete", "/f", "/tn", windows.name(job))]
 
 
 def trial(job: Job) -> Trial:
@@ -80,60 +78,57 @@ def advice(job: Job) -> list[str]:
 def differences(installed: bytes, wanted: bytes) -> list[str]:
     """Return the fields that differ, apart from what Windows adds and omits when it prints a task.
 
-    As Windows prints a task in a form of its own, its bytes cannot be compared.
+    As it prints one in a form of its own, the files cannot be compared line by line.
     """
     there, ours = _fields(installed), _fields(wanted)
     if not there:
         return ["it is not a task"]
-    defaults = {key: _DEFAULTS[last] for key in ours if (last := key.split("/")[-1]) in _DEFAULTS}
-    there = defaults | {key: value for key, value in there.items()
-                        if key in ours or key.startswith(("Triggers/", "Actions/"))}  # fmt: skip
-    lines = [[f"{key}: {fields[key]}" for key in sorted(fields)] for fields in (there, ours)]
+    wanted_paths, paths = ({path for path, _ in fields} for fields in (ours, there))
+    omitted = [(path, _DEFAULTS[name]) for path, _ in ours
+               if path not in paths and (name := path.rpartition("/")[2]) in _DEFAULTS]  # fmt: skip
+    kept = [(path, text) for path, text in there
+            if path in wanted_paths or path.startswith(("Triggers/", "Actions/"))]  # fmt: skip
+    lines = (
+        sorted(f"{path}: {text}" for path, text in fields) for fields in (kept + omitted, ours)
+    )
     return drift.of_lines(*lines)
 
 
 def query(*words: str) -> str:
     """Return what `schtasks /query` prints, in the code page of the console."""
-    data = ask("schtasks", "/query", *words)
-    return data.decode("oem" if sys.platform == "win32" else "utf-8", "replace")
+    printed = ask("schtasks", "/query", *words)
+    return printed.decode("oem" if sys.platform == "win32" else "utf-8", "replace")
 
 
-def _fields(data: bytes) -> dict[str, str]:
-    """Return the fields of a task, as `Element/Element`; a repeated element is numbered.
-
-    {} for what is not a task, or has a document type, which could define entities.
-    """
+def _create(create: Operation) -> None:
     try:
-        text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8")
-        if "<!DOCTYPE" in text:
-            return {}
-        task = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - no entities
-    except (ValueError, ET.ParseError, RecursionError):
-        return {}
-    return dict(_elements("", task))
-
-
-def _elements(path: str, element: ET.Element) -> Iterator[tuple[str, str]]:
-    """Yield the path and the text of each element without children."""
-    seen = Counter[str]()
-    for inner in element:
-        tag = inner.tag.rpartition("}")[2]
-        seen[tag] += 1
-        name = f"{path}/{tag}" if path else tag
-        name += f" ({seen[tag]})" if seen[tag] > 1 else ""
-        if len(inner):
-            yield from _elements(name, inner)
-        else:
-            yield name, (inner.text or "").strip()
-
-
-def _create(job: Job, words: list[str]) -> None:
-    try:
-        ask("schtasks", *words)
+        create.do()
     except UnansweredError as error:
-        if job.logged_on_only:
-            raise
         raise ScheduleError(
             f"Windows refuses a task that runs without a session ({error}); run this once as an"
             " administrator, or set [schedule] logged_on_only = true"
         ) from None
+
+
+def _fields(data: bytes) -> list[tuple[str, str]]:
+    """Return the path and the text of each element of a task that has no children.
+
+    [] for what is not a task, or has a document type, which could define entities.
+    """
+    try:
+        text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8")
+        if "<!DOCTYPE" in text:
+            return []
+        task = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314 - no entities
+    except (ValueError, ET.ParseError, RecursionError):
+        return []
+    return list(_leaves("", task))
+
+
+def _leaves(path: str, element: ET.Element) -> Iterator[tuple[str, str]]:
+    for inner in element:
+        name = f"{path}{inner.tag.rpartition('}')[2]}"
+        if len(inner):
+            yield from _leaves(f"{name}/", inner)
+        else:
+            yield name, (inner.text or "").strip()

@@ -5,11 +5,19 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from haios_dag.base import clock, files
+from haios_dag.base import clock
 from haios_dag.schedule import drift, systemd
 from haios_dag.schedule.external_program import UnansweredError, ask, home, user
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.scheduler_client import LOGGED_ON_ONLY, Operation, State, Trial
+from haios_dag.schedule.scheduler_client import (
+    LOGGED_ON_ONLY,
+    Operation,
+    State,
+    Trial,
+    delete,
+    run,
+    write,
+)
 
 RUNS = Path("/run/systemd/system")  # sd_booted(3)
 _LINGERING = Path("/var/lib/systemd/linger")
@@ -57,14 +65,13 @@ def install(job: Job) -> list[Operation]:
     """Return the operations that write the files, and enable and start the timer."""
     _, timer = systemd.files(job)
     steps = [
-        Operation(f"write {path}", lambda path=path, data=data: files.write_atomic(path, data))  # type: ignore[misc]
+        write(path, data)
         for name, data in systemd.render(job).items()
         if not (path := _folder() / name).is_file() or path.read_bytes() != data
     ]
     steps += [_run("daemon-reload"), _run("enable", timer), _run("restart", timer)]
     if not job.logged_on_only and not _lingers():
-        linger = "loginctl", "enable-linger"
-        steps.append(Operation(f"run: {' '.join(linger)}", lambda: ask(*linger)))
+        steps.append(run("loginctl", "enable-linger"))
     return steps
 
 
@@ -75,7 +82,7 @@ def remove(job: Job) -> list[Operation]:
     return [
         _run("disable", "--now", timer),
         _run("clean", "--what=state", timer),
-        *(Operation(f"delete {path}", path.unlink) for path in there),
+        *map(delete, there),
         _run("daemon-reload"),
         Operation(f"forget how {service} ended", lambda: _forget(service)),
     ]
@@ -133,8 +140,7 @@ def _instant(said: str) -> str:
 
 
 def _run(*words: str) -> Operation:
-    command = ["systemctl", "--user", *words]
-    return Operation(f"run: {' '.join(command)}", lambda: ask(*command))
+    return run("systemctl", "--user", *words)
 
 
 def _forget(service: str) -> None:

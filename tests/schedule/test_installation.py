@@ -16,7 +16,7 @@ import pages
 import pytest
 import workspaces
 from doctors import program
-from jobs import CRON, PLIST, TASK, posix
+from jobs import CRON, PLIST, TASK, on_windows, posix
 from workspaces import doit, log
 
 from haios_dag.base.errors import ScheduleError
@@ -489,6 +489,27 @@ def test_task_scheduler(win: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.write_text(text)
     list(managed(win, "windows").remove(really=True))
     assert not kept.exists()
+
+
+def test_a_task_of_many_triggers() -> None:
+    """Each trigger is compared; what Windows may omit in all of them is no difference."""
+    wanted = windows.render(on_windows(hours="8-11"))[TASK]
+    printed = wanted.decode("utf-16").replace("\r\n", "\n")
+
+    def differences(changed: str) -> list[str]:
+        assert changed != printed
+        return schtasks.differences(changed.encode(), wanted)
+
+    start = "Triggers/CalendarTrigger/StartBoundary"
+    assert differences(printed.replace("<Enabled>true</Enabled>", "")) == []
+    assert differences(printed.replace("T09:00", "T09:30")) == [
+        f"-{start}: 2024-01-01T09:30:00", f"+{start}: 2024-01-01T09:00:00",
+    ]  # fmt: skip
+    trigger = printed[printed.index("<CalendarTrigger>") : printed.index("</CalendarTrigger>") + 18]
+    assert f"+{start}: 2024-01-01T08:00:00" in differences(printed.replace(trigger, ""))
+    assert f"-{start}: 2024-01-01T08:00:00" in differences(printed.replace(trigger, trigger * 2))
+    off = differences(printed.replace("<Enabled>true", "<Enabled>false", 1))
+    assert off[0] == "-Triggers/CalendarTrigger/Enabled: false"
 
 
 def test_a_task_without_a_session(win: Path, monkeypatch: pytest.MonkeyPatch) -> None:
