@@ -240,7 +240,7 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("beat-not-well", "the last beat is failed: bridge: no", event(
         outcome="failed", steps={"bridge": {"outcome": "failed", "error": "no"}})),
     ("beat-cut-off", "b, pid 1 on h since s", write(BEAT, MARKER)),
-    ("beat-cut-off", "its marker is cut off", write(BEAT, MARKER[:-9])),
+    ("beat-cut-off", "its marker is incomplete", write(BEAT, MARKER[:-9])),
     ("leftover", "killed write", write(f"{STATUS}.0123456789ab.tmp", "")),
     ("no-status", "is missing", lambda root: (root / STATUS).unlink()),
     ("status-not-json", "not JSON", write(STATUS, "{")),
@@ -423,7 +423,7 @@ def test_beat_under_way(root: Path) -> None:
     """A beat that runs is no fault, and nothing is repaired beside it."""
     (root / BEAT).write_text(MARKER)
     with files.lock(root / BEAT, wait=False):
-        assert "under way" in examine(root)["lock"][0].what
+        assert "a beat is running" in examine(root)["lock"][0].what
         done = doit(root, "doctor", "--fix")
     assert done.returncode == 1
     assert "a beat is running" in done.stdout + done.stderr
@@ -459,7 +459,7 @@ def test_exit_codes(root: Path, plant: str | None, code: int) -> None:
         (root / plant).write_text("x" * 999)
     done = doit(root, "doctor", env={"PATH": os.environ["PATH"]})
     assert done.returncode == code
-    assert done.stdout.splitlines()[-1].startswith("not sound" if code else "sound: 0 error")
+    assert done.stdout.splitlines()[-1].startswith("not healthy" if code else "healthy: 0 error")
     lines = doit(root, "-r", "zero", "doctor", "--json", env={"PATH": os.environ["PATH"]}).stdout
     assert {json.loads(line)["level"] for line in lines.splitlines()} >= {"ok"}
 

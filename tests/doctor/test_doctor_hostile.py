@@ -111,7 +111,7 @@ def test_not_a_regular_file(root: Path, name: str, make: Callable[[Path], None])
     assert done.returncode == 1
     assert "it is not a regular file, so nothing else was checked" in done.stdout
     assert str(root / name) in done.stdout
-    assert done.stdout.splitlines()[-1] == "not sound: 1 error, 0 unknown, 0 warning, 0 ok"
+    assert done.stdout.splitlines()[-1] == "not healthy: 1 error, 0 unknown, 0 warning, 0 ok"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_without_a_home(root: Path) -> None:
         capture_output=True, text=True, check=False, cwd=root,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("sound: ")
+    assert done.stdout.splitlines()[-1].startswith("healthy: ")
 
 
 def test_a_lock_of_a_dead_process(root: Path) -> None:

@@ -92,12 +92,12 @@ def test_what_one_cannot_say_is_refused_and_the_others_come(root: Path) -> None:
     done = doit(root, "schedule")
     assert done.returncode == 0
     assert done.stdout.count("not written: ") == 2
-    assert "cron cannot say every 45 minutes" in done.stdout
+    assert "cron cannot express every 45 minutes" in done.stdout
     left = {"HAIOS-Heartbeat.xml", "haios-heartbeat.service", "haios-heartbeat.timer"}
     assert {path.name for path in (root / "scheduler").iterdir()} == left
     done = doit(root, "schedule:cron")
     assert done.returncode == 1
-    assert "cron cannot say every 45 minutes" in done.stdout + done.stderr
+    assert "cron cannot express every 45 minutes" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
