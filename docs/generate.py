@@ -311,9 +311,10 @@ def _upper(text: str) -> str:
 def _findings() -> str:
     """Return the table of all that the doctor can find."""
     rows = [
-        (f"`{check}`", level, f"`{name}`", re.sub(r"{\w+(:,)?}", "…", what), "yes" if fix else "")
-        for name, (check, level, what, _, fix) in findings.FINDINGS.items()
-    ]
+        (f"`{check}`", level, f"`{name}`", re.sub(r"{\w+(:,)?}", "…", what),
+         "yes" if name in findings.FIXES else "")
+        for name, (check, level, what, _) in findings.FINDINGS.items()
+    ]  # fmt: skip
     return _rows(("check", "level", "name", "what it says", "`--fix`"), rows)
 
 

@@ -1,1 +1,1 @@
-"""Whether everything is as it should be, and what to do where it is not."""
+"""Checks of the installation and the memory, with advice and repairs."""

@@ -1,4 +1,4 @@
-"""Whether it beats: the log, the lock, the status files."""
+"""Checks of the beats: the event log, the lock, the status files."""
 
 import json
 from collections import Counter
@@ -12,6 +12,7 @@ from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.findings import Finding, found, ok
 from haios_dag.memory.database import cache_folder
 from haios_dag.pulse import liveness
+from haios_dag.schedule import trial_run
 
 
 def log(workspace: Workspace) -> Iterator[Finding]:
@@ -31,7 +32,7 @@ def log(workspace: Workspace) -> Iterator[Finding]:
 
 
 def beating(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether there was a beat when one was due, and how it ended."""
+    """Say whether the last beat came when it was due, and how it ended."""
     heart = liveness.judge(workspace)
     newest, last, where = heart.newest, heart.last, workspace.events
     if newest is None:
@@ -54,19 +55,15 @@ def beating(workspace: Workspace) -> Iterator[Finding]:
         if not ahead and not late:
             yield ok(f"the last beat was {_span(max(ago, timedelta()))} ago: {outcome}")
     else:
-        steps = event.get("steps")
-        errors = [f"{name}: {step['error']}" for name, step in (
-            steps.items() if isinstance(steps, dict) else ()
-        ) if isinstance(step, dict) and "error" in step]  # fmt: skip
-        why = "; ".join(errors) or event.get("reason", "it does not say why")
+        why = trial_run.errors(event) or event.get("reason", "its event gives no reason")
         name = "beat-interrupted" if outcome == "interrupted" else "beat-not-well"
         yield found(name, where, outcome=outcome, why=why)
 
 
 def lock(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether a beat holds the lock, or has left its marker and no event.
+    """Say whether a beat holds the lock, or left its marker and no event.
 
-    The lock is tried only where there is a marker, so a beat about to begin is never refused.
+    The lock is tried only if there is a marker, so that no starting beat is refused.
     """
     path = workspace.beat_lock
     try:
@@ -74,15 +71,15 @@ def lock(workspace: Workspace) -> Iterator[Finding]:
     except FileNotFoundError:
         content = b""
     if not content:
-        yield ok("no beat is under way, and none was cut off")
+        yield ok("no beat is running, and none was cut off")
         return
     beat = beat_lock.parse(content)
     try:
         who = f"{beat['beat']}, pid {beat['pid']} on {beat['host']} since {beat['started']}"
     except KeyError:
-        who = "its marker is cut off"
+        who = "its marker is incomplete"
     if beat_lock.is_held(workspace):
-        yield ok(f"a beat is under way ({who})")
+        yield ok(f"a beat is running ({who})")
         return
     yield found("beat-cut-off", path, who=who)
 
@@ -93,17 +90,17 @@ def leftovers(workspace: Workspace) -> Iterator[Finding]:
     for one in left:
         yield found("leftover", one)
     if not left:
-        yield ok("no temporary files are left of killed writes")
+        yield ok("killed writes left no temporary files")
 
 
 def written(workspace: Workspace) -> list[Path]:
-    """Return the files that are written whole."""
+    """Return the files that are replaced as a whole."""
     cache = cache_folder(workspace.memory) / "head.json"
     return [workspace.status, workspace.status_slim, cache]
 
 
 def status(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether both status files are what their schemas say, and fresh."""
+    """Say whether both status files match their schemas and are fresh."""
     for path, name in ((workspace.status, "status"), (workspace.status_slim, "status-slim")):
         try:
             content = json.loads(files.read(path))

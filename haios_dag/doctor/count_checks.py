@@ -1,8 +1,8 @@
-"""Whether the event log says of the memory what is true.
+"""Whether the counts in the event log match the memory.
 
 Each heartbeat claims insights, bridges and revisions, and the memory knows which beat wrote each.
-The log is read with its archives, once and in constant memory; what is kept grows with the beats
-that wrote something, not with the log.
+The log and its archives are read once; memory use grows with the beats that wrote something, not
+with the log.
 """
 
 import re
@@ -22,7 +22,7 @@ _KEPT = 1000
 
 
 class _Beats:
-    """How many beats, and the first of them."""
+    """A number of beats, and the ids of the first ones."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -38,9 +38,9 @@ class _Beats:
 
 
 class _Comparison:
-    """What the log claims beside what the memory has.
+    """What the log claims, compared with what the memory has.
 
-    Of the beats in `ended` it is known that they ended before, so that all their rows are there.
+    `ended` are beats that are known to have ended before, so that all their rows are there.
     """
 
     def __init__(self, workspace: Workspace, store: Health, ended: Iterable[str] = ()) -> None:
@@ -49,7 +49,7 @@ class _Comparison:
         self.wrong = {name: _Beats() for name in (
             "claims-fewer", "claims-more", "beats-unlogged", "log-too-short", "beats-meanwhile"
         )}  # fmt: skip
-        # Asked for before the rows: a beat that ends after them is this one, or began after this.
+        # Read before the rows: a beat that ends after them is this one, or starts later.
         self._now = clock.stamp(clock.now())
         self._under_way = beat_lock.read(workspace).get("beat")
         with store.snapshot():
@@ -91,7 +91,7 @@ class _Comparison:
 
 
 def claims(workspace: Workspace, store: Health) -> Iterator[Finding]:
-    """Compare what each heartbeat claims with the rows that carry its beat."""
+    """Compare what each heartbeat claims with the rows of its beat."""
     compared = _Comparison(workspace, store)
     if compared.wrong["beats-meanwhile"].number:
         compared = _Comparison(workspace, store, compared.wrong["beats-meanwhile"].first)
@@ -104,8 +104,8 @@ def claims(workspace: Workspace, store: Health) -> Iterator[Finding]:
 
 
 def _claims(event: dict[str, Any], rows: Rows) -> Rows:
-    """Return the counts of an event; revisions count only where its steps recorded them."""
-    # Cut short between a commit and its count, a step has fewer than it wrote.
+    """Return the counts of an event; for what it does not record, those of `rows`."""
+    # A step that was interrupted between a commit and its count has fewer than it wrote.
     steps = None if event.get("outcome") == "interrupted" else event.get("steps")
 
     def number(of: object, name: str, default: int) -> int:

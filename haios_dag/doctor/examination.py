@@ -1,6 +1,6 @@
-"""`doit doctor`: whether everything is as it should be, and what to do where it is not.
+"""`doit doctor`: run all checks, print what they found, and repair with `--fix`.
 
-A check that could not be made is `unknown`, which is never `ok`.
+A check that could not be completed is `unknown`, never `ok`.
 """
 
 import json as json_format
@@ -22,6 +22,7 @@ from haios_dag.doctor.findings import Check, Finding, Level
 _CHECKS: dict[str, Check] = {
     "python": place_checks.python,
     "settings": place_checks.settings,
+    "graph": place_checks.graph,
     "permissions": place_checks.permissions,
     "disk": place_checks.disk,
     "locks": place_checks.locks,
@@ -37,16 +38,16 @@ CheckedFinding = tuple[str, Finding]
 
 
 def show(workspace: Workspace, *, fix: bool, json: bool) -> int:
-    """Examine, with `fix` repair and examine again, print; return the exit code.
+    """Run all checks, with `fix` repair and check again, and print; return the exit code.
 
     0: no error and nothing unknown · 1: an error · 2: no error, but something is unknown. Raise
-    HaiosError when a repair cannot be begun.
+    HaiosError if a repair cannot start.
     """
     done: list[CheckedFinding] = []
     if fix:
         with _alone(workspace):
             done = list(_fixed(workspace, list(examine(workspace))))
-            workspace = Workspace(workspace.root, workspace.memory_flag)  # settings are read anew
+            workspace = Workspace(workspace.root, workspace.memory_flag)  # reads the settings again
             found = list(examine(workspace))
     else:
         found = list(examine(workspace))
@@ -60,28 +61,28 @@ def show(workspace: Workspace, *, fix: bool, json: bool) -> int:
 
 
 def examine(workspace: Workspace) -> Iterator[CheckedFinding]:
-    """Make every check; yield what each finds under its name.
+    """Run every check; yield what each finds under its name.
 
-    None but the first where something at a path of the workspace is no file.
+    Only the first one if a file of the workspace is not a regular file.
     """
-    odd = list(_made("files", lambda: place_checks.plain_files(workspace)))
-    yield from odd
-    if any(finding.name == "no-plain-file" for _, finding in odd):
+    irregular = list(_run("files", lambda: place_checks.regular_files(workspace)))
+    yield from irregular
+    if any(finding.name == "not-a-regular-file" for _, finding in irregular):
         return
     with progress("examine", _ALL) as advance:
         for name, check in _CHECKS.items():
-            yield from _made(name, lambda check=check: check(workspace))  # type: ignore[misc]
+            yield from _run(name, lambda check=check: check(workspace))  # type: ignore[misc]
             advance(1)
         try:
             for name, of_memory in memory_checks.checks(workspace):
-                yield from _made(name, of_memory)
+                yield from _run(name, of_memory)
                 advance(1)
         except HaiosError as error:
             yield "memory", _unknown(error)
 
 
-def _made(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[CheckedFinding]:
-    """Make one check; what keeps it from its end makes it unknown."""
+def _run(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[CheckedFinding]:
+    """Run one check; an error in it is an unknown finding."""
     try:
         for finding in check():
             yield name, finding
@@ -99,15 +100,17 @@ def _unknown(error: Exception) -> Finding:
         said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     else:
         said = str(error) if isinstance(error, HaiosError) else repr(error)
-    return Finding("unknown", f"it could not be checked: {said}", "", "correct that and ask again",
-                   name="not-checked")  # fmt: skip
+    what, advice = f"it could not be checked: {said}", "correct that and check again"
+    return Finding("unknown", what, advice=advice, name="not-checked")
 
 
 def _alone(workspace: Workspace) -> IO[bytes]:
     try:
         return files.lock(workspace.beat_lock, wait=False)
     except LockedError:
-        raise HaiosError("a beat is running; nothing was repaired, try again after it") from None
+        raise HaiosError(
+            "a beat is running; nothing was repaired, try again when it has ended"
+        ) from None
     except OSError as error:
         raise HaiosError(f"{workspace.beat_lock} cannot be opened: {error.strerror}") from error
 
@@ -119,7 +122,10 @@ def _fixed(workspace: Workspace, found: list[CheckedFinding]) -> Iterator[Checke
         for one in repair.fix(workspace, wanted, damaged=damaged):
             yield "fix", one
     except (HaiosError, OSError) as error:
-        yield "fix", Finding("error", f"the repair stopped: {error}", "", "correct that, try again")
+        yield (
+            "fix",
+            Finding("error", f"the repair stopped: {error}", "", "correct that and try again"),
+        )
 
 
 def _lines(name: str, finding: Finding) -> Iterator[str]:
@@ -134,5 +140,5 @@ def _verdict(levels: Counter[Level]) -> str:
     order: tuple[Level, ...] = ("error", "unknown", "warning", "ok")
     said = ", ".join(f"{levels[one]} {one}" for one in order)
     if levels["error"]:
-        return f"not sound: {said}"
-    return f"not everything could be checked: {said}" if levels["unknown"] else f"sound: {said}"
+        return f"not healthy: {said}"
+    return f"not all could be checked: {said}" if levels["unknown"] else f"healthy: {said}"

@@ -1,4 +1,4 @@
-"""Whether the memory is sound, and the event log says of it what is true."""
+"""Checks of the memory."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ NAMES = ("memory", "words", "references", "invariants", "items", "vectors", "cac
 
 
 def checks(workspace: Workspace) -> Iterator[tuple[str, Callable[[], Iterator[Finding]]]]:
-    """Yield the checks of the memory by name; of one that is absent or will not open, just one.
+    """Yield the checks of the memory by name; only one if it is missing or cannot be opened.
 
     Raise HaiosError.
     """
@@ -37,7 +37,7 @@ def checks(workspace: Workspace) -> Iterator[tuple[str, Callable[[], Iterator[Fi
             yield "invariants", lambda: iter([found("not-prepared", path)])
             return
         yield "words", lambda: _words(store)  # takes the writer's lock, so in no snapshot
-        with store.snapshot():  # what a beat commits meanwhile is not to look like a fault
+        with store.snapshot():  # so that a beat's commits do not look like faults
             yield "references", lambda: _references(store)
             yield "invariants", lambda: _invariants(store)
             yield "items", lambda: _items(store)
@@ -50,7 +50,7 @@ def _pages(store: Health) -> Iterator[Finding]:
     if damage := store.damage():
         yield found("memory-damaged", store.path, damage="; ".join(damage)[:_LONGEST])
     else:
-        yield ok("opens, and SQLite finds every page and index in order")
+        yield ok("it opens, and SQLite finds no damage in its pages and indexes")
 
 
 def _references(store: Health) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def _references(store: Health) -> Iterator[Finding]:
         name = "dangling-ours" if table.startswith("dag_") else "dangling-theirs"
         yield found(name, store.path, table=table, number=number)
     if not dangling:
-        yield ok("every row that refers to another finds it")
+        yield ok("no row refers to a missing one")
 
 
 def _invariants(store: Health) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def _invariants(store: Health) -> Iterator[Finding]:
     if leaderless := store.count_leaderless():
         yield found("leaderless", store.path, number=leaderless)
     elif not broken:
-        yield ok("what synthesis wrote agrees with itself")
+        yield ok("insights and bridges are consistent")
 
 
 def _items(store: Health) -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def _items(store: Health) -> Iterator[Finding]:
     if wrong := store.count_wrong_totals():
         yield found("counts-kept-wrong", store.path, number=wrong)
     if not (vanished or wrong):
-        yield ok("every concept and trace that the beat works on is there")
+        yield ok("no concept or trace that the beat works on is missing")
 
 
 def _vectors(store: Health) -> Iterator[Finding]:
@@ -98,8 +98,8 @@ def _vectors(store: Health) -> Iterator[Finding]:
     if not (damaged or mixed or other or products):
         embedded, every = store.coverage()
         yield ok(
-            f"every vector is whole and of one model; {embedded:,} of {every:,} concepts,"
-            " traces and insights have theirs"
+            f"all vectors are whole and of one model; {embedded:,} of {every:,} concepts,"
+            " traces and insights have one"
         )
 
 
@@ -107,11 +107,11 @@ def _words(store: Health) -> Iterator[Finding]:
     if wrong := store.word_index():
         yield found("words-wrong", store.path, wrong=wrong)
     else:
-        yield ok("the word index agrees with the texts")
+        yield ok("the word index matches the texts")
 
 
 def _cache(store: Health) -> Iterator[Finding]:
     if wrong := store.cache_disagrees(DEFAULT.model, DEFAULT.dimensions):
         yield found("cache-wrong", f"{store.path}-vectors", wrong=wrong)
     else:
-        yield ok("the vector cache agrees with the database, or there is none")
+        yield ok("the vector cache matches the database, or there is none")

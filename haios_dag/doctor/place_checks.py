@@ -1,4 +1,4 @@
-"""Whether the place is right: Python, settings, permissions, disk, file system."""
+"""Checks of the environment: Python, settings, permissions, disk, file system."""
 
 import contextlib
 import os
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from haios_dag import init
+from haios_dag.base import files
 from haios_dag.base.errors import ConfigError
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.findings import Finding, found, ok
@@ -20,26 +22,26 @@ LEAST = 64 << 20
 
 _NEEDED = ("doit", "jsonschema", "jsonschema_rs", "markdown_it", "numpy", "orjson", "dateutil",
            "dotenv", "yaml", "tqdm", "wordllama")  # fmt: skip
-# File systems on which SQLite's locks and its shared memory between processes do not hold.
+# File systems on which SQLite's locks and shared memory do not work between computers.
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "davfs"}
 _MOUNTS = Path("/proc/self/mountinfo")
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def plain_files(workspace: Workspace) -> Iterator[Finding]:
-    """Name what is no file at a path of the workspace: to read it could take for ever."""
+def regular_files(workspace: Workspace) -> Iterator[Finding]:
+    """Name what is not a regular file at a path of the workspace: reading it could block."""
     root = workspace.root
     for path in (root / "dodo.py", root / "haios.toml", root / ".env",
                  root / ".claude" / "haios" / "config" / "haios.yaml",
                  workspace.events, workspace.status, workspace.status_slim,
                  workspace.beat_lock, workspace.events_lock):  # fmt: skip
-        with contextlib.suppress(OSError):  # missing, or out of reach, which the others name
+        with contextlib.suppress(OSError):  # missing, or unreadable, which the other checks say
             if not stat.S_ISREG(path.stat().st_mode):
-                yield found("no-plain-file", path)
+                yield found("not-a-regular-file", path)
 
 
 def python(_: Workspace) -> Iterator[Finding]:
-    """Say whether everything is installed that a beat imports, and SQLite can search words."""
+    """Say whether all modules that a beat imports are installed, and SQLite has FTS5."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         yield found("modules-missing", modules=", ".join(missing))
@@ -51,7 +53,7 @@ def python(_: Workspace) -> Iterator[Finding]:
 
 
 def settings(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether haios.toml and .env are valid, and the memory's path is known."""
+    """Say whether haios.toml and .env are valid, and the path of the memory too."""
     for name in ("config", "environment", "memory"):
         try:
             getattr(workspace, name)
@@ -63,8 +65,17 @@ def settings(workspace: Workspace) -> Iterator[Finding]:
     yield ok("haios.toml and .env can be used")
 
 
+def graph(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether dodo.py was made from the graph of this version."""
+    path = workspace.root / "dodo.py"
+    if init.is_older(files.read(path)):
+        yield found("graph-older", path, folder=shlex.quote(str(workspace.root)))
+    else:
+        yield ok("dodo.py has the commands and steps of this version")
+
+
 def permissions(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether the beat can write what it must, and nobody else what it runs."""
+    """Say whether the beat can write its files, and no other user can write what it runs."""
     root = workspace.root
     sound = True
     memory = workspace.memory
@@ -93,7 +104,7 @@ def disk(workspace: Workspace) -> Iterator[Finding]:
     disks = {}
     for path, copy in ((workspace.events.parent, 0), (memory.parent, size(memory))):
         there = next(one for one in (path, *path.parents) if one.exists())
-        disks[there.stat().st_dev] = there, copy  # of one disk, what both need
+        disks[there.stat().st_dev] = there, copy  # one entry for a disk that has both
     for there, copy in disks.values():
         free = shutil.disk_usage(there).free
         inodes = os.statvfs(there) if hasattr(os, "statvfs") else None
@@ -109,13 +120,13 @@ def disk(workspace: Workspace) -> Iterator[Finding]:
 
 
 def size(memory: Path) -> int:
-    """Return the bytes of a memory with its write-ahead log; 0 where there is none."""
+    """Return the bytes of a memory with its write-ahead log, 0 if there is none."""
     both = (memory, memory.with_name(f"{memory.name}-wal"))
     return sum(path.stat().st_size for path in both if path.exists())
 
 
 def locks(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether workspace and memory lie where locks hold, if the system tells."""
+    """Say whether file locks work for workspace and memory, if the system tells."""
     if not _MOUNTS.exists():
         return
     kinds = {}
@@ -130,4 +141,4 @@ def locks(workspace: Workspace) -> Iterator[Finding]:
             sound = False
             yield found("remote-disk", path, system=kinds[at])
     if sound:
-        yield ok("the workspace and the memory lie where locks hold")
+        yield ok("the workspace and the memory are on file systems with reliable locks")

@@ -1,4 +1,4 @@
-"""What `--fix` does: nothing that loses a source, and after a copy of the memory."""
+"""The repairs of `--fix`, made after a copy of the memory; none loses a source."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,10 +14,10 @@ from haios_dag.memory.health import Health
 
 
 def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Finding]:
-    """Make the repairs named, and yield what was done; the caller holds the lock of the beat.
+    """Make the named repairs and yield what was done; the caller holds the beat's lock.
 
-    The memory is copied before anything else, and where that fails, nothing is repaired. A damaged
-    memory is not touched. Raise HaiosError or OSError.
+    The memory is copied first; if that fails, nothing is repaired. A damaged memory is not touched.
+    Raise HaiosError or OSError.
     """
     repairs = [] if damaged else [say for name, say in _REPAIRS.items() if name in wanted]
     if repairs:
@@ -26,7 +26,7 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
     if "env" in wanted:
         path = workspace.root / ".env"
         path.chmod(files.PRIVATE)
-        yield Finding("fixed", "only its owner may read it now", str(path))
+        yield Finding("fixed", "now only its owner may read it", str(path))
     if "leftovers" in wanted:
         for path in beat_checks.written(workspace):
             files.remove_leftovers(path)
@@ -59,11 +59,11 @@ def _back_up(store: Health) -> Finding:
 
 
 def _vanished(store: Health) -> str:
-    return f"{store.forget_vanished():,} concepts and traces that are gone are set aside"
+    return f"{store.forget_vanished():,} missing concepts and traces are set aside"
 
 
 def _dangling(store: Health) -> str:
-    return f"{store.forget_dangling():,} rows of ours that referred to rows gone are removed"
+    return f"{store.forget_dangling():,} rows of ours that referred to missing rows are removed"
 
 
 def _vectors(store: Health) -> str:
@@ -78,7 +78,7 @@ def _totals(store: Health) -> str:
 
 def _words(store: Health) -> str:
     store.rebuild_words()
-    return "the word index is made anew"
+    return "the word index is built again"
 
 
 def _cache(store: Health) -> str:

@@ -1,22 +1,19 @@
-"""Whether a scheduler of this system begins the beats of a workspace."""
+"""Whether a scheduler of this system starts the beats of a workspace, with whatever entry."""
 
 import contextlib
-import plistlib
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from typing import Literal
-from xml.parsers.expat import ExpatError
 
 from haios_dag.base import files
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.findings import Finding, found, ok
-from haios_dag.schedule import cron, systemctl, systemd
-from haios_dag.schedule.external_program import UnansweredError, ask, uid
+from haios_dag.schedule import cron, crontab, launchctl, schtasks, systemctl, systemd
+from haios_dag.schedule.external_program import UnansweredError, ask
 from haios_dag.schedule.installation import Managed
 
 _CRON = Path("/etc/crontab"), Path("/etc/cron.d")
@@ -24,140 +21,138 @@ _UNITS = (("--user", "~/.config/systemd/user"), ("--system", "/etc/systemd/syste
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one scheduler has of a workspace: `said` in words, `command` turns it on."""
+class _Beating:
+    """An entry that runs the beat: its name, its place, and what turns it on if it is off."""
 
-    state: Literal["begins", "off", "nothing", "unknown"]
-    said: str
-    entry: str = ""
+    name: str
+    place: str = ""
     command: str = ""
 
 
 def schedule(workspace: Workspace, platform: str = sys.platform) -> Iterator[Finding]:
-    """Say whether anything begins the beats, and what was seen in each scheduler."""
+    """Say whether anything starts the beats, and what was seen in each scheduler."""
     # Both names, for a workspace behind a symbolic link.
     graphs = {str(root / "dodo.py") for root in (workspace.root, workspace.root.resolve())}
-    # As entries have them, when what is doubled or escaped for `%` alone is undone.
+    # As entries quote them, after `%` alone is unquoted.
     graphs |= {cron.quoted(graph).replace("\\%", "%") for graph in graphs}
     graphs |= {systemd.quoted(graph).replace("%%", "%") for graph in graphs}
-    looks = _WINDOWS if platform == "win32" else _MACOS if platform == "darwin" else _LINUX
-    seen = [_look(look, graphs) for look in looks]
-    by_state = {one.state: one for one in reversed(seen)}
-    said = "; ".join(one.said for one in seen)
-    if "begins" in by_state:
-        drifted = dict(_drifted(workspace, platform))
+    schedulers = _SCHEDULERS.get(platform, _SCHEDULERS["linux"])
+    looked = [_look(name, graphs) for name in schedulers]
+    seen = "; ".join(said for _, said, _ in looked)
+    states = {state for state, _, _ in looked}
+    if "on" in states:
+        drifted = dict(_drifted(workspace, schedulers))
         for scheduler, drift in drifted.items():
             yield found("schedule-drift", workspace.root, scheduler=scheduler, drift=drift)
         if not drifted:
-            yield ok(said)
-    elif off := by_state.get("off"):
-        yield found("schedule-off", workspace.root, entry=off.entry, seen=said,
-                    command=off.command)  # fmt: skip
-    elif "unknown" in by_state:
-        yield found("schedule-unknown", workspace.root, seen=said)
+            yield ok(seen)
+    elif off := next((entry for _, _, entry in looked if entry), None):
+        yield found("schedule-off", workspace.root, entry=off.place, seen=seen, command=off.command)
     else:
-        yield found("not-scheduled", workspace.root, seen=said)
+        name = "schedule-unknown" if "unknown" in states else "not-scheduled"
+        yield found(name, workspace.root, seen=seen)
 
 
-def _drifted(workspace: Workspace, platform: str) -> Iterator[tuple[str, str]]:
-    """Yield each scheduler whose entry of ours is another one than would be written now."""
-    names = {"win32": ["windows"], "darwin": ["launchd", "cron"]}.get(platform, ["systemd", "cron"])
-    for name in names:
+def _drifted(workspace: Workspace, schedulers: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each scheduler whose entry of ours differs from a fresh one, and how."""
+    for scheduler in schedulers:
+        name = "windows" if scheduler == "Task Scheduler" else scheduler
         with contextlib.suppress(UnansweredError):  # that is said already
             if drift := Managed(workspace, name).drift():
-                yield name, "; ".join(line.replace("\n", " ") for line in drift)
+                yield scheduler, "; ".join(re.sub(r"\n *", " ", line) for line in drift)
 
 
-def _look(look: Callable[[set[str]], Seen], graphs: set[str]) -> Seen:
+def _look(scheduler: str, graphs: set[str]) -> tuple[str, str, _Beating | None]:
+    """Return whether a scheduler starts the beats, in one word and in a sentence.
+
+    The word is "on", "off" (then with the entry), "nothing" or "unknown".
+    """
+    off = None
     try:
-        return look(graphs)
+        for entry in _LOOKS[scheduler](graphs):
+            if not entry.command:
+                return "on", f"{scheduler} starts the beats ({entry.name})", None
+            off = entry
     except (UnansweredError, OSError, RuntimeError) as error:  # RuntimeError: there is no home
         reason = getattr(error, "strerror", None) or error
-        return Seen("unknown", f"{look.__name__.strip('_')} cannot be asked ({reason})")
+        return "unknown", f"{scheduler} cannot be asked ({reason})", None
+    if off:
+        return "off", f"{scheduler} has an entry that is off ({off.name})", off
+    if scheduler == "systemd" and not systemctl.RUNS.is_dir():
+        return "nothing", "systemd does not run here", None
+    return "nothing", f"{scheduler} has no entry for this workspace", None
 
 
-def _cron(graphs: set[str]) -> Seen:
-    tables = {"crontab -l": _said("crontab", "-l", absent="no crontab for")}
+def _cron(graphs: set[str]) -> Iterator[_Beating]:
+    tables = {"crontab -l": crontab.table()}
     for place in _CRON:
         for path in sorted(place.iterdir()) if place.is_dir() else [place]:
             if path.is_file():
-                tables[str(path)] = files.read(path).decode("utf-8", "replace")
+                tables[str(path)] = files.read(path)
     for name, table in tables.items():
-        lines = (line for line in table.splitlines() if not line.lstrip().startswith("#"))
-        if any(_begins(line.replace("\\%", "%"), graphs) for line in lines):
-            return Seen("begins", f"cron begins the beats ({name})")
-    return Seen("nothing", "cron has no line for them")
+        lines = table.decode("utf-8", "replace").splitlines()
+        if any(_beats(line.replace("\\%", "%"), graphs) for line in lines
+               if not line.lstrip().startswith("#")):  # fmt: skip
+            yield _Beating(name)
 
 
-def _systemd(graphs: set[str]) -> Seen:
-    if not systemctl.RUNS.is_dir():
-        return Seen("nothing", "systemd does not run here")
-    off = None
-    for scope, folder in _UNITS:
+def _systemd(graphs: set[str]) -> Iterator[_Beating]:
+    for scope, folder in _UNITS if systemctl.RUNS.is_dir() else ():
         for unit in sorted(Path(folder).expanduser().glob("*.service")):
             text = files.read(unit).decode("utf-8", "replace")
-            if not _begins(text.replace("%%", "%"), graphs):
+            if not _beats(text.replace("%%", "%"), graphs):
                 continue
             timer = f"{unit.stem}.timer"
             # It fails for a timer that is not active, and says so.
-            if _said("systemctl", scope, "is-active", "--", timer, fails=True).strip() == "active":
-                return Seen("begins", f"systemd begins the beats ({timer})")
+            active = ask("systemctl", scope, "is-active", "--", timer, fails=True).strip()
             command = f"systemctl {scope} enable --now {timer}"
-            off = Seen("off", "systemd has a timer that is not active", str(unit), command)
-    return off or Seen("nothing", "systemd has no timer for them")
+            yield _Beating(timer, str(unit), "" if active == b"active" else command)
 
 
-def _launchd(graphs: set[str]) -> Seen:
-    off = None
+def _launchd(graphs: set[str]) -> Iterator[_Beating]:
     for path in sorted(Path("~/Library/LaunchAgents").expanduser().glob("*.plist")):
-        try:
-            job = plistlib.loads(files.read(path))
-            label, words = str(job["Label"]), list(map(str, job["ProgramArguments"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ExpatError,
-                plistlib.InvalidFileException):  # fmt: skip
+        agent = launchctl.content(files.read(path))
+        label, words = agent.get("Label"), agent.get("ProgramArguments")
+        if not (isinstance(label, str) and isinstance(words, list)):
             continue  # another program's
-        if not _begins("\0".join(words), graphs):
-            continue
-        domain = f"gui/{uid()}"
-        if _said("launchctl", "print", f"{domain}/{label}", absent="Could not find service"):
-            return Seen("begins", f"launchd begins the beats ({path.name})")
-        command = f"launchctl bootstrap {domain} {shlex.quote(str(path))}"
-        off = Seen("off", "launchd has not loaded its agent", str(path), command)
-    return off or Seen("nothing", "launchd has no agent for them")
+        if _beats("\0".join(map(str, words)), graphs):
+            command = f"launchctl bootstrap {launchctl.domain()} {shlex.quote(str(path))}"
+            yield _Beating(path.name, str(path), "" if launchctl.printed(label) else command)
 
 
-def _task_scheduler(graphs: set[str]) -> Seen:
-    printed = _said("schtasks", "/query", "/xml")
-    off = None
-    for task in re.findall(r"<Task[ >].*?</Task>", printed, re.DOTALL):
+def _task_scheduler(graphs: set[str]) -> Iterator[_Beating]:
+    graphs = {graph.casefold() for graph in graphs}
+    entry = None
+    for task in re.findall(r"<Task[ >].*?</Task>", schtasks.query("/xml"), re.DOTALL):
         text = unescape(task).casefold()
-        if not _begins(text, {graph.casefold() for graph in graphs}):
+        if not _beats(text, graphs):
             continue
         settings = re.search(r"<settings>.*?</settings>", text, re.DOTALL)
         uri = re.search(r"<URI>(.*?)</URI>", task)
         name = unescape(uri[1]) if uri else "a task"
-        if not settings or "<enabled>false</enabled>" not in settings[0]:
-            return Seen("begins", f"Task Scheduler begins the beats ({name})")
-        off = Seen("off", "Task Scheduler has a disabled task", name,
-                   f'schtasks /change /enable /tn "{name}"')  # fmt: skip
-    if not off and not "".join(graphs).isascii():
-        # It prints in the console's code page, in which such a path may not exist.
+        off = settings and "<enabled>false</enabled>" in settings[0]
+        entry = _Beating(name, name, f'schtasks /change /enable /tn "{name}"' if off else "")
+        yield entry
+    if not entry and not "".join(graphs).isascii():
+        # It prints in the console's code page, which may not have such a path.
         raise UnansweredError("the workspace's path is not plain ASCII, so it may be misread")
-    return off or Seen("nothing", "Task Scheduler has no task for them")
 
 
-def _begins(entry: str, graphs: set[str]) -> bool:
+def _beats(entry: str, graphs: set[str]) -> bool:
     """Tell whether an entry runs the beat of this graph, and not of one in a folder of the name."""
     return "heartbeat" in entry and any(
         re.search(rf"(?<![\w./-])(-f)?{re.escape(graph)}(?![\w./-])", entry) for graph in graphs
     )
 
 
-_LINUX = (_cron, _systemd)
-_MACOS = (_cron, _launchd)
-_WINDOWS = (_task_scheduler,)
-
-
-def _said(*words: str, absent: str | None = None, fails: bool = False) -> str:
-    """Return what a program prints; raise UnansweredError where it does not answer."""
-    return ask(*words, absent=absent, fails=fails).decode("utf-8", "replace")
+_LOOKS: dict[str, Callable[[set[str]], Iterator[_Beating]]] = {
+    "cron": _cron,
+    "systemd": _systemd,
+    "launchd": _launchd,
+    "Task Scheduler": _task_scheduler,
+}
+_SCHEDULERS = {
+    "linux": ("cron", "systemd"),
+    "darwin": ("cron", "launchd"),
+    "win32": ("Task Scheduler",),
+}

@@ -12,13 +12,12 @@ _LOCKS = {"heartbeat": "cron.lock", "watchdog": "watchdog.lock"}
 
 
 def render(job: Job) -> dict[str, bytes]:
-    """Return the file; raise ScheduleError for a schedule that is no single line, or a long path.
+    """Return the file; raise ScheduleError if one line cannot express the schedule or is too long.
 
-    A block of its own between two comments, and no variables: those would hold for all the lines
-    below, which are somebody else's. `flock` keeps beats from piling up even where Python hangs
-    before it takes the beat's own lock, and passes over a slot without an error; `timeout` ends a
-    beat that hangs. All output goes to a file, as nobody reads cron's mail. A beat missed while the
-    computer was off is made up for when it starts.
+    It is a block between two comments, without variables, which would apply to all lines below.
+    `flock` keeps beats from piling up if Python hangs before it takes the beat's own lock, and
+    skips a run without an error; `timeout` ends a beat that hangs. All output goes to a file, not
+    to cron's mail. A beat missed while the computer was off runs when it starts.
     """
     folder = PurePosixPath(job.output).parent
     command = (
@@ -44,14 +43,14 @@ def files(job: Job) -> tuple[str, ...]:
 
 
 def marks(job: Job) -> tuple[str, str]:
-    """Return the lines before and after what is ours in somebody's table."""
+    """Return the lines that mark the beginning and the end of the block."""
     return f"# BEGIN {job.name}", f"# END {job.name}"
 
 
 def _when(job: Job) -> str:
-    """Return the five fields: lists, as cron runs what it takes for a wildcard by other rules.
+    """Return the five fields: lists, as cron has other rules for wildcards with a step.
 
-    cron knows no UTC, so that an interval has to come out the same in every zone of whole hours.
+    cron has no UTC, so an interval must come out the same in every time zone of whole hours.
     """
     times = job.slots.times
     hours = sorted({time // HOUR for time in times})
@@ -59,9 +58,9 @@ def _when(job: Job) -> str:
     if not times or len(hours) * len(minutes) != len(times):
         every = job.slots.schedule.every_minutes
         raise ScheduleError(
-            f"cron cannot say every {every} minutes in one line: they are not the same minutes of"
-            " each of its hours; set schedule.every_minutes to a divisor or a multiple of 60 that"
-            " divides a day"
+            f"cron cannot express every {every} minutes in one line, because these are not the same"
+            " minutes of each hour; set schedule.every_minutes to a divisor or a multiple of 60"
+            " that divides a day"
         )
     return f"{_field(minutes, HOUR)} {_field(hours, DAY // HOUR)} * * *"
 
@@ -71,9 +70,9 @@ def _field(values: list[int], whole: int) -> str:
 
 
 def quoted(word: str) -> str:
-    r"""Return a word for the shell as cron hands it on.
+    r"""Return a word quoted for the shell and for cron.
 
-    To cron a bare `%` ends the command and `\%` is a `%`; what `\\` is, its kinds disagree on. A
-    backslash stands in single quotes here, so it is followed by closing and opening them again.
+    To cron a bare `%` ends the command and `\%` is a `%`; implementations disagree on `\\`. So each
+    backslash, which is in single quotes here, is followed by closing and opening them again.
     """
     return shlex.quote(word).replace("\\", "\\''").replace("%", "\\%")

@@ -1,42 +1,46 @@
 """cron, through `crontab`: a block of lines of our own in the user's table, between two marks.
 
-All that is not between the marks is somebody else's, and stays as it is to the byte.
+Everything outside the marks stays as it is, to the byte.
 """
 
-import difflib
+import shlex
 from pathlib import Path
 
 from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule import cron, drift
 from haios_dag.schedule.external_program import ask, home, user
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
+from haios_dag.schedule.scheduler_client import Operation, State, Trial
 
 _PROCESSES = Path("/proc")
 _MAILERS = Path("/usr/sbin/sendmail"), Path("/usr/lib/sendmail")
 _NAMES = {b"cron", b"crond"}
 
+differences = drift.of_text
+
 
 def state(job: Job) -> State:
-    """Return the block, and whether a cron runs that would read it."""
-    _, block, _ = _parted(_table(), job)
+    """Return the block, and whether cron runs and would read it."""
+    _, block, _ = _parted(table(), job)
     (file,) = cron.files(job)
-    return State({file: block} if block else {}, off="" if _runs() else "no cron runs here")
+    entry = {file: block} if block else {}
+    return State(entry, _root(block), off="" if _runs() else "cron is not running")
 
 
-def install(job: Job, entry: EntryFiles) -> list[Operation]:
-    """Return the step that puts the block in the place of the one that is there."""
-    return [_step(job, *entry.values())]
+def install(job: Job) -> list[Operation]:
+    """Return the operation that puts the block in the place of the one that is there."""
+    (block,) = cron.render(job).values()
+    return [_operation(job, block)]
 
 
 def remove(job: Job) -> list[Operation]:
-    """Return the step that takes the block away."""
-    return [_step(job, b"")]
+    """Return the operation that removes the block."""
+    return [_operation(job, b"")]
 
 
-def trial(job: Job, entry: EntryFiles) -> Trial:  # noqa: ARG001 - as every client has it
-    """Return how cron begins the command: with a shell, in the home, knowing next to nothing."""
-    (block,) = entry.values()
+def trial(job: Job) -> Trial:
+    """Return how cron starts the command: with a shell, in the home folder."""
+    (block,) = cron.render(job).values()
     line = next(one for one in block.decode().split("\n") if one and not one.startswith("#"))
     command = line.split(" ", 5)[5].replace("\\%", "%")
     environment = {
@@ -45,69 +49,70 @@ def trial(job: Job, entry: EntryFiles) -> Trial:  # noqa: ARG001 - as every clie
     return Trial(["/bin/sh", "-c", command], home(), environment)
 
 
-def advice(job: Job) -> list[str]:  # noqa: ARG001 - as every client has it
-    """Say that no cron runs, and that its own messages reach nobody."""
+def advice(job: Job) -> list[str]:  # noqa: ARG001 - the same arguments for every client
+    """Say if cron does not run, or its own messages are lost."""
     found = []
     if not _runs():
-        found.append("no cron runs here; start it, such as with: sudo systemctl enable --now cron")
+        found.append("cron is not running; start it, for example: sudo systemctl enable --now cron")
     if not any(path.exists() for path in _MAILERS):
         found.append(
-            "no mail program is installed, so what cron itself has to say reaches nobody, as when"
-            " the workspace is gone; doit pulse and the watchdog tell"
+            "no mail program is installed, so cron's own messages are lost, for example that the"
+            " workspace is gone; doit pulse and the watchdog notice it"
         )
     return found
 
 
-def read(data: bytes) -> drift.Fields:
-    """Return what the block says."""
-    return drift.of_cron(data)
-
-
-differences = drift.differences
-
-
-def _table() -> bytes:
+def table() -> bytes:
+    """Return the crontab of this user, empty if there is none."""
     return ask("crontab", "-l", absent="no crontab for")
 
 
-def _step(job: Job, block: bytes) -> Operation:
-    """Return the step that makes `block` the one of the job in the table, nothing else changed."""
-    old = _table()
-    new = _changed(old, job, block)
-    before, after = (one.decode("utf-8", "backslashreplace").split("\n") for one in (old, new))
-    lines = difflib.unified_diff(before, after, n=0, lineterm="")
-    told = [line for line in lines if line[:2] not in {"--", "++", "@@"}]
+def _root(block: bytes) -> str | None:
+    """Return the workspace that a block is for, None if it does not say."""
+    text = block.decode("utf-8", "surrogateescape").replace("\\%", "%")
+    words = shlex.shlex(text.partition("umask 077; cd ")[2], posix=True)
+    words.commenters, words.whitespace_split = "", True
+    try:
+        return words.get_token()
+    except ValueError:  # a quote without its end
+        return None
+
+
+def _operation(job: Job, block: bytes) -> Operation:
+    """Return the operation that makes `block` the one of the job in the table."""
+    old = table()
+    changed = drift.of_text(old, _changed(old, job, block))
     return Operation(
-        "\n  ".join(["in the crontab of this user:", *told]), lambda: _write(job, block)
+        "\n  ".join(["in the crontab of this user:", *changed]), lambda: _write(job, block)
     )
 
 
 def _write(job: Job, block: bytes) -> None:
-    """Change the table as it is at this moment."""
-    new = _changed(_table(), job, block)
+    """Change the table as it is now."""
+    new = _changed(table(), job, block)
     if new:
         ask("crontab", "-", given=new)
     else:
         ask("crontab", "-r")
-    if _table() != new:
-        raise ScheduleError("crontab has taken it, and shows something else; look at: crontab -l")
+    if table() != new:
+        raise ScheduleError("crontab accepted the table, but prints another; check: crontab -l")
 
 
 def _changed(table: bytes, job: Job, block: bytes) -> bytes:
     before, _, after = _parted(table, job)
     if b"\\r" in before + after:
         raise ScheduleError(
-            "the crontab has a carriage return, or \\r: crontab -l prints both alike, so the other"
-            " lines could not be put back as they are; correct that with crontab -e, or put the"
-            " block in yourself (doit schedule:cron writes it)"
+            "the crontab has a carriage return, or \\r: crontab -l prints both alike, so its other"
+            " lines could not be kept as they are; correct that with crontab -e, or add the block"
+            " yourself (doit schedule:cron writes it)"
         )
     return before + block + after
 
 
 def _parted(table: bytes, job: Job) -> tuple[bytes, bytes, bytes]:
-    """Return what stands before our block, the block, and what is behind; raise ScheduleError.
+    """Return what is before our block, the block, and what is after it; raise ScheduleError.
 
-    Where there is none, its place is the end. Of several, all are ours and stand in one place.
+    Without a block, its place is the end. Several are returned as one, in the place of the first.
     """
     begin, end = (mark.encode() for mark in cron.marks(job))
     before, block, after = b"", b"", b""
@@ -134,13 +139,13 @@ def _parted(table: bytes, job: Job) -> tuple[bytes, bytes, bytes]:
 
 
 def _runs() -> bool:
-    """Tell whether a cron runs; yes where nobody can tell."""
+    """Tell whether cron runs; True if the processes cannot be listed."""
     if not (_PROCESSES / "self").exists():
         return True
     for path in _PROCESSES.glob("[0-9]*/comm"):
         try:
             if path.read_bytes().strip() in _NAMES:
                 return True
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
     return False

@@ -1,9 +1,8 @@
-"""When beats are due: the arithmetic of `[schedule]`, right also on the days that clocks change.
+"""When beats are due: the arithmetic of `[schedule]`, also right on days that clocks change.
 
-Up to an hour, a beat is due whenever so many minutes have passed, counted in UTC, so that a day of
-23, 24 or 25 hours has as many hourly slots. What is said by the clock on the wall (`at`, `hours`,
-longer intervals) is due once at each such local time of every day: not again in an hour that is
-repeated, and as much later as the clock jumped where the time does not exist.
+Intervals up to an hour are counted in UTC, so a day of 23, 24 or 25 hours has as many hourly slots.
+What is given in local time (`at`, `hours`, longer intervals) is due once at each such time of every
+day: not again in a repeated hour, and as much later as the clock jumped if the time is skipped.
 """
 
 import functools
@@ -14,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from haios_dag.base.config import Schedule
 from haios_dag.base.errors import ConfigError
 
-ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)  # from which intervals are counted: a Monday's midnight
+ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)  # the start of all intervals: a Monday's midnight
 HOUR, DAY = 60, 24 * 60  # minutes
 
 
@@ -27,7 +26,7 @@ class Slots:
 
     @functools.cached_property
     def local(self) -> bool:
-        """Whether it is the clock on the wall that counts, rather than the time that passed."""
+        """Whether local time counts rather than the minutes that passed."""
         every = self.schedule.every_minutes
         by_day = every > HOUR and DAY % every == 0
         return (
@@ -38,7 +37,7 @@ class Slots:
     def times(self) -> Sequence[int]:
         """The times of each day, in minutes after midnight, in UTC unless `local`.
 
-        Empty when the interval makes days differ. Raise ConfigError when no time is left.
+        Empty if the interval does not divide a day. Raise ConfigError if no time is left.
         """
         one = self.schedule
         if one.at is not None:
@@ -50,21 +49,21 @@ class Slots:
         elif self.local:
             raise ConfigError(
                 f"schedule.every_minutes: {one.every_minutes} does not divide a day, so it cannot"
-                " be kept to schedule.hours; choose one that does"
+                " be limited to schedule.hours; choose one that does"
             )
         else:
             return ()
         if not named:
             raise ConfigError(
-                f"schedule.hours: no beat of every {one.every_minutes} minutes from midnight on"
-                f" lies in {one.hours}; set schedule.at instead"
+                f"schedule.hours: no beat of every {one.every_minutes} minutes after midnight"
+                f" is in {one.hours}; set schedule.at instead"
             )
         return sorted((t + self.offset) % DAY for t in named)
 
     def after(self, instant: datetime, zone: tzinfo | None = None) -> Iterator[datetime]:
         """Yield, in UTC, every slot later than an aware instant, in order and without end.
 
-        `zone` is that of the wall clock; None is this computer's. Raise ConfigError.
+        `zone` is the time zone of local times, None this computer's. Raise ConfigError.
         """
         if not self.local:
             every = timedelta(minutes=self.schedule.every_minutes)
@@ -99,8 +98,8 @@ def _hours(said: str) -> frozenset[int]:
 
 
 def _instant(day: date, time: int, zone: tzinfo | None) -> datetime:
-    """Return when the clock shows a time for the first time that day, or would have."""
+    """Return the first instant of a local time that day; a skipped one is later by the skip."""
     hour, minute = divmod(time, HOUR)
     wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
-    # A naive time is this computer's; astimezone() would place one that does not exist too early.
+    # A naive time is this computer's; astimezone() would place a skipped one too early.
     return datetime.fromtimestamp(wall.timestamp(), UTC)

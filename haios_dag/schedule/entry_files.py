@@ -1,4 +1,4 @@
-"""Writing the entries for schedulers into a workspace."""
+"""Writing the entries of schedulers into a workspace."""
 
 import socket
 import sys
@@ -21,33 +21,33 @@ _SYSTEMS = {"windows": ("Windows", "win32"), "launchd": ("macOS", "darwin")}
 
 
 def job_of(workspace: Workspace, task: JobTask = "heartbeat") -> Job:
-    """Return a job of a workspace with this very interpreter; raise ConfigError, ScheduleError."""
+    """Return a job of a workspace, run by this interpreter; raise ConfigError, ScheduleError."""
     schedule = workspace.config.schedule
     return job.make(Path(sys.executable), workspace.root, schedule, socket.gethostname(), task)
 
 
 def entries(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> dict[Path, bytes]:
-    """Return the files of a scheduler with what they should be; raise HaiosError."""
+    """Return the paths and contents of a scheduler's entry; raise ConfigError, ScheduleError."""
     rendered: dict[str, bytes] = RENDERERS[name].render(job_of(workspace, task))
     return {workspace.schedules / file: data for file, data in rendered.items()}
 
 
 def current(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> bool:
-    """Tell whether the files of a scheduler are what they should be; raise HaiosError, OSError."""
+    """Tell whether the files of an entry are up to date; raise HaiosError, OSError."""
     wanted = entries(workspace, name, task)
     folder = workspace.output.parent.is_dir()
     return folder and all(path.is_file() and path.read_bytes() == wanted[path] for path in wanted)
 
 
 def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[str]:
-    """Write the files of a scheduler; return what was done and how to install them, as lines.
+    """Write the files of an entry; return what was done and how to install it, as lines.
 
-    What a scheduler cannot be told raises ScheduleError, and no file is left that tells it anything
-    else. Raise HaiosError.
+    Raise ScheduleError if the scheduler cannot express the job; an older entry is then deleted.
+    Raise HaiosError if a file cannot be written.
     """
     try:
         wanted = entries(workspace, name, task)
-        files.ensure_folder(workspace.output.parent)  # schedulers make the file, not the folder
+        files.ensure_folder(workspace.output.parent)  # schedulers create the file only
         for path, data in wanted.items():
             files.write_atomic(path, data)
     except ScheduleError:
@@ -59,16 +59,16 @@ def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[
     lines = [f"{path} written" for path in wanted]
     system, platform_name = _SYSTEMS.get(name, ("Linux", "linux"))
     if sys.platform != platform_name:
-        return [*lines, f"for {system}, with the paths of this computer; write it there"]
+        return [*lines, f"it is for {system} and has the paths of this computer; write it there"]
     watchdog = "--watchdog " if task == "watchdog" else ""
-    return [*lines, f"to install it: doit schedule-install {watchdog}{name}"]
+    return [*lines, f"to install it, run: doit schedule-install {watchdog}{name}"]
 
 
 def _remove(workspace: Workspace, name: str, task: JobTask) -> None:
-    """Remove the files of a scheduler, where the job itself can be described."""
+    """Delete the files of an entry."""
     try:
         names = RENDERERS[name].files(job_of(workspace, task))
-    except ScheduleError:  # a path that no scheduler takes: nothing was ever written for it
+    except ScheduleError:  # a path that no scheduler accepts: no entry was ever written
         return
     for file in names:
         (workspace.schedules / file).unlink(missing_ok=True)

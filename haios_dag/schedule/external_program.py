@@ -1,4 +1,4 @@
-"""Asking the programs through which a scheduler is managed, such as crontab and systemctl."""
+"""Running the programs that manage a scheduler, such as crontab and systemctl."""
 
 import contextlib
 import os
@@ -19,10 +19,10 @@ class UnansweredError(ScheduleError):
 def ask(
     *words: str, absent: str | None = None, fails: bool = False, given: bytes | None = None
 ) -> bytes:
-    """Run a program and return what it prints; raise UnansweredError where it does not answer.
+    """Run a program and return what it prints; raise UnansweredError if it fails.
 
-    `given` is its standard input. With `absent`, a failure that says so is an empty answer; with
-    `fails`, any failure with an answer is one. Times are printed in UTC and words in English.
+    `given` is its standard input. A failure with `absent` in its error output is an empty answer;
+    with `fails`, what a failing program prints is its answer. It prints UTC and English.
     """
     program = shutil.which(words[0])
     if program is None:
@@ -41,30 +41,32 @@ def ask(
     if absent and absent.encode() in done.stderr:
         return b""
     reason = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-    raise UnansweredError(reason or f"{words[0]} ends with {done.returncode}")
+    raise UnansweredError(reason or f"{words[0]} ended with exit code {done.returncode}")
 
 
 def home() -> Path:
-    """Return the home of this user; raise UnansweredError where there is none."""
+    """Return the home folder of this user; raise UnansweredError if there is none."""
     try:
         return Path.home()
     except RuntimeError:
-        raise UnansweredError("this user has no home, in which a scheduler would look") from None
+        raise UnansweredError(
+            "this user has no home folder, where the scheduler would look"
+        ) from None
 
 
 def user() -> str:
-    """Return the name of this user; raise UnansweredError where there is none."""
+    """Return the name of this user; raise UnansweredError if there is none."""
     number = uid()
     if sys.platform != "win32":
         import pwd  # Windows has none
 
         with contextlib.suppress(KeyError):
             return pwd.getpwuid(number).pw_name
-    raise UnansweredError("this user has no name, by which a scheduler would know it")
+    raise UnansweredError("this user has no name, which the scheduler needs")
 
 
 def uid() -> int:
-    """Return the number of this user; raise UnansweredError on Windows, where there is none."""
+    """Return the number of this user; raise UnansweredError on Windows."""
     if sys.platform == "win32":
-        raise UnansweredError("users have no numbers on Windows")
+        raise UnansweredError("Windows has no user numbers")
     return os.getuid()

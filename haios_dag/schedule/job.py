@@ -1,4 +1,4 @@
-"""The job that every scheduler is told to run, described once."""
+"""The job that a scheduler runs."""
 
 import hashlib
 import socket
@@ -22,10 +22,10 @@ _TASKS: dict[JobTask, tuple[str, list[str]]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """A task of one workspace: with which interpreter, when, and for how long at most.
+    """A task of one workspace: its interpreter, its times, its time limit.
 
-    The paths are absolute and of the system that the entry is for; `suffix` tells the entries of
-    one user's workspaces apart. Raise ScheduleError for a path that no scheduler could be told.
+    The paths are absolute and of the system that the entry is for; `suffix` distinguishes the
+    workspaces of one user. Raise ScheduleError for a path that an entry cannot hold.
     """
 
     python: PurePath
@@ -39,42 +39,42 @@ class Job:
     def __post_init__(self) -> None:
         for path in (self.python, self.root):
             if not path.is_absolute():
-                raise ScheduleError(f"{path} is not an absolute path; name the whole path")
+                raise ScheduleError(f"{path} is not an absolute path; give the whole path")
             bad = [one for one in str(path) if unicodedata.category(one) in {"Cc", "Cs"}
                    or one in "\ufffe\uffff"]  # fmt: skip
             if bad:
                 raise ScheduleError(
-                    f"{str(path)!r} has the character {bad[0]!r}, which no scheduler's entry can"
-                    " hold; rename that folder"
+                    f"{str(path)!r} has the character {bad[0]!r}, which an entry cannot hold;"
+                    " rename that folder"
                 )
 
     @property
     def name(self) -> str:
-        """What its entries are called; the schedulers differ in how they write it."""
+        """The name of its entries, which each scheduler writes in its own way."""
         return f"haios-{self.task}{self.suffix}"
 
     @property
     def makes_up(self) -> bool:
-        """Whether a missed time is made up for; not of the watchdog.
+        """Whether a missed run is made up for; not for the watchdog.
 
-        It would look while the beat that is made up for has not begun, and raise a false alarm.
+        It would look before the beat that is made up for has started, and raise a false alarm.
         """
         return self.task == "heartbeat"
 
     @property
     def description(self) -> str:
-        """What it does, in a line."""
+        """What it does, in one line."""
         return f"haios-dag: {_TASKS[self.task][0]}"
 
     @property
     def argv(self) -> list[str]:
-        """The command: it needs no PATH, no environment and no particular current directory."""
+        """The command, which needs no PATH, environment or current directory."""
         words = _TASKS[self.task][1]
         return [str(self.python), "-m", "doit", "-f", str(self.root / "dodo.py"), *words]
 
     @property
     def output(self) -> str:
-        """The file for what it prints, from the root, where the scheduler itself keeps nothing."""
+        """The file for its output, relative to the root, if the scheduler keeps no output."""
         return OUTPUTS[self.task]
 
 
@@ -83,7 +83,7 @@ def make(
 ) -> Job:
     """Return a job of a workspace on a computer; raise ScheduleError.
 
-    The watchdog looks every hour, when a beat that was due would be late.
+    The watchdog runs every hour, at the minute when a beat that was due is late.
     """
     due = slots(root, schedule, host)
     if task == "watchdog":
@@ -96,7 +96,7 @@ def make(
 
 
 def grace_minutes(schedule: Schedule) -> int:
-    """Return how many minutes after it was due a beat may end without being late."""
+    """Return how many minutes after its time a beat may end without being late."""
     return schedule.grace_minutes or schedule.time_limit_minutes
 
 
@@ -108,8 +108,8 @@ def due(workspace: Workspace) -> Slots:
 def slots(root: PurePath, schedule: Schedule, host: str) -> Slots:
     """Return when the beats of a workspace on a computer are due.
 
-    With `jitter_minutes`, they are so many minutes or fewer behind their time, always as many in
-    one workspace on one computer, so that many computers do not beat in the same minute.
+    With `jitter_minutes` they are delayed by up to so many minutes, the same for each workspace on
+    each computer, so that many computers do not beat in the same minute.
     """
     digest = hashlib.sha256(f"{host}\0{root}".encode("utf-8", "surrogateescape")).digest()
     choices = min(schedule.jitter_minutes + 1, schedule.every_minutes)

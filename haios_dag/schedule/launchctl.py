@@ -1,67 +1,73 @@
 """launchd, through `launchctl`: an agent of the user."""
 
+import contextlib
+import functools
+import plistlib
 import re
 from pathlib import Path
+from typing import Any
+from xml.parsers.expat import ExpatError
 
-from haios_dag.base import files
 from haios_dag.schedule import drift, launchd
 from haios_dag.schedule.external_program import ask, home, uid
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
+from haios_dag.schedule.scheduler_client import Operation, State, Trial, delete, run, write
 
-# What macOS keeps from programs that the user has not allowed it to.
+# What macOS protects from programs without the user's permission.
 _PROTECTED = "Documents", "Desktop", "Downloads", "Library/Mobile Documents"
+
+differences = functools.partial(drift.of_text, context=1)  # the line before names the key
 
 
 def state(job: Job) -> State:
     """Return the file, and what launchd says of the agent."""
     path = _path(job)
-    entry = {path.name: path.read_bytes()} if path.is_file() else {}
-    said = _said(job)
-    code = re.search(r"last exit code = (.+)", said)
-    never = not code or "never" in code[1]
+    status = printed(launchd.label(job))
+    if not path.is_file():
+        return State({})
+    data = path.read_bytes()
+    code = re.search(r"last exit code = (.+)", status)
+    ran = code and "never" not in code[1]
+    root = content(data).get("WorkingDirectory")
     return State(
-        entry,
-        off="" if said or not entry else "launchd has not loaded it",
-        result="" if never or not code else f"exit code {code[1].strip()}",
+        {path.name: data},
+        root if isinstance(root, str) else None,
+        off="" if status else "launchd has not loaded it",
+        result=f"exit code {code[1].strip()}" if code and ran else "",
     )
 
 
-def install(job: Job, entry: EntryFiles) -> list[Operation]:
-    """Return the steps that write the file, and load it in the place of what is loaded."""
-    (data,) = entry.values()
+def install(job: Job) -> list[Operation]:
+    """Return the operations that write the file and load it, after unloading the old one."""
+    (data,) = launchd.render(job).values()
     path = _path(job)
     return [
-        *([_unload(job)] if _said(job) else []),
-        Operation(f"write {path}", lambda: files.write_atomic(path, data)),
-        _run("enable", _service(job)),
-        _run("bootstrap", _domain(), str(path)),
+        *_unload(job),
+        write(path, data),
+        run("launchctl", "enable", f"{domain()}/{launchd.label(job)}"),
+        run("launchctl", "bootstrap", domain(), str(path)),
     ]
 
 
 def remove(job: Job) -> list[Operation]:
-    """Return the steps that unload the agent and delete its file."""
+    """Return the operations that unload the agent and delete its file."""
     path = _path(job)
-    return [
-        *([_unload(job)] if _said(job) else []),
-        *([Operation(f"delete {path}", path.unlink)] if path.is_file() else []),
-    ]
+    return _unload(job) + ([delete(path)] if path.is_file() else [])
 
 
-def trial(job: Job, entry: EntryFiles) -> Trial:
-    """Return how launchd begins the agent: in its folder, with the environment of the file."""
-    (data,) = entry.values()
-    found = drift.of_launchd(data)
-    words = [value for name, value in found.items() if name.startswith("ProgramArguments[")]
-    environment = {"HOME": str(home()), "PATH": found["EnvironmentVariables.PATH"]}
-    return Trial(words, Path(job.root), environment)
+def trial(job: Job) -> Trial:
+    """Return how launchd starts the agent: in its folder, with the environment of the file."""
+    (data,) = launchd.render(job).values()
+    wanted = plistlib.loads(data)
+    environment = {"HOME": str(home()), **wanted["EnvironmentVariables"]}
+    return Trial(wanted["ProgramArguments"], Path(job.root), environment)
 
 
 def advice(job: Job) -> list[str]:
-    """Name what launchd is kept from reading."""
+    """Name what launchd may not read."""
     protected = [home() / name for name in _PROTECTED]
     return [
-        f"{path} lies in {folder}, which macOS keeps from what launchd starts; move it elsewhere,"
+        f"{path} is in {folder}, which macOS protects from what launchd starts; move it elsewhere,"
         " or give the interpreter Full Disk Access in System Settings"
         for path in (job.root, job.python)
         for folder in protected
@@ -69,12 +75,26 @@ def advice(job: Job) -> list[str]:
     ]
 
 
-def read(data: bytes) -> drift.Fields:
-    """Return what the property list says."""
-    return drift.of_launchd(data)
+def content(data: bytes) -> dict[str, Any]:
+    """Return the content of a property list, {} for what is not one."""
+    with contextlib.suppress(
+        ValueError, TypeError, AttributeError, RecursionError, ExpatError,
+        plistlib.InvalidFileException,
+    ):  # fmt: skip
+        found = plistlib.loads(data)
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
-differences = drift.differences
+def domain() -> str:
+    """Return what launchd calls the session of this user."""
+    return f"gui/{uid()}"
+
+
+def printed(label: str) -> str:
+    """Return what launchd says of an agent, empty if it has not loaded it."""
+    words = "launchctl", "print", f"{domain()}/{label}"
+    return ask(*words, absent="Could not find service").decode("utf-8", "replace")
 
 
 def _path(job: Job) -> Path:
@@ -82,23 +102,6 @@ def _path(job: Job) -> Path:
     return home() / "Library" / "LaunchAgents" / file
 
 
-def _domain() -> str:
-    return f"gui/{uid()}"
-
-
-def _service(job: Job) -> str:
-    return f"{_domain()}/{launchd.label(job)}"
-
-
-def _said(job: Job) -> str:
-    """Return what launchd says of the agent, nothing where it has not loaded it."""
-    absent = "Could not find service"
-    return ask("launchctl", "print", _service(job), absent=absent).decode("utf-8", "replace")
-
-
-def _unload(job: Job) -> Operation:
-    return _run("bootout", _service(job))
-
-
-def _run(*words: str) -> Operation:
-    return Operation(f"run: launchctl {' '.join(words)}", lambda: ask("launchctl", *words))
+def _unload(job: Job) -> list[Operation]:
+    label = launchd.label(job)
+    return [run("launchctl", "bootout", f"{domain()}/{label}")] if printed(label) else []

@@ -14,11 +14,11 @@ _LIMITED = (
 
 
 def render(job: Job) -> dict[str, bytes]:
-    """Return the file; raise ScheduleError for an interval that the clock on the wall cannot say.
+    """Return the file; raise ScheduleError for an interval that local time cannot express.
 
-    A slot missed in sleep is made up for on waking, as calendar intervals are and StartInterval is
-    not; one missed while the computer was off, by RunAtLoad. launchd itself never runs two at once,
-    and has no time limit, so the process sets itself an alarm that ends even one that hangs.
+    A run missed during sleep is made up for on waking, which holds for calendar intervals but not
+    for StartInterval; one missed while the computer was off, by RunAtLoad. launchd never runs two
+    at once and has no time limit, so the process sets an alarm that ends it even if it hangs.
     """
     limited = _LIMITED.format(seconds=job.time_limit * 60)
     output = str(job.root / job.output)
@@ -49,16 +49,15 @@ def label(job: Job) -> str:
 
 
 def _when(job: Job) -> list[dict[str, int]]:
-    """Return the calendar intervals; without an hour, one holds in every hour.
+    """Return the calendar intervals; one without an hour applies to every hour.
 
-    launchd knows no UTC, so that an interval has to come out the same in every zone of whole hours.
+    launchd has no UTC, so an interval must come out the same in every time zone of whole hours.
     """
     every = job.slots.schedule.every_minutes
     if not job.slots.local and HOUR % every:
         raise ScheduleError(
-            f"launchd cannot say every {every} minutes: it goes by the clock on the wall, of which"
-            " the hours are not alike then; set schedule.every_minutes to a divisor of 60 or, above"
-            " 60, of 1440"
+            f"launchd cannot express every {every} minutes in local time, because its hours are"
+            " then not alike; set schedule.every_minutes to a divisor of 60 or, above 60, of 1440"
         )
     times = job.slots.times
     minutes = sorted({time % HOUR for time in times})

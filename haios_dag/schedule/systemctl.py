@@ -1,14 +1,23 @@
 """systemd's manager of the user, through `systemctl --user`: two files and an enabled timer."""
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from haios_dag.base import clock, files
+from haios_dag.base import clock
 from haios_dag.schedule import drift, systemd
 from haios_dag.schedule.external_program import UnansweredError, ask, home, user
 from haios_dag.schedule.job import Job
-from haios_dag.schedule.scheduler_client import EntryFiles, Operation, State, Trial
+from haios_dag.schedule.scheduler_client import (
+    LOGGED_ON_ONLY,
+    Operation,
+    State,
+    Trial,
+    delete,
+    run,
+    write,
+)
 
 RUNS = Path("/run/systemd/system")  # sd_booted(3)
 _LINGERING = Path("/var/lib/systemd/linger")
@@ -16,6 +25,8 @@ _TIMER = (
     "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "NeedDaemonReload", "DropInPaths",
 )  # fmt: skip
 _SERVICE = "Result", "ExecMainStatus", "ExecMainStartTimestamp", "NeedDaemonReload", "DropInPaths"
+
+differences = drift.of_text
 
 
 def state(job: Job) -> State:
@@ -25,89 +36,71 @@ def state(job: Job) -> State:
              if (path := _folder() / name).is_file()}  # fmt: skip
     if not entry:
         return State({})
-    of_timer, of_service = _shown(timer, _TIMER), _shown(service, _SERVICE)
-    off = [
-        said
-        for said, wrong in (
-            ("its timer is not enabled", of_timer["UnitFileState"] != "enabled"),
-            ("its timer is not active", of_timer["ActiveState"] != "active"),
-        )
-        if wrong
-    ]
-    drift = []
+    of_timer, of_service = _properties(timer, _TIMER), _properties(service, _SERVICE)
+    off = []
+    if of_timer["UnitFileState"] != "enabled":
+        off.append("its timer is not enabled")
+    if of_timer["ActiveState"] != "active":
+        off.append("its timer is not active")
+    drifted = []
     if "yes" in {of_timer["NeedDaemonReload"], of_service["NeedDaemonReload"]}:
-        drift.append("systemd has not read the files since they changed")
+        drifted.append("systemd has not read the files since they changed")
     if drop_ins := f"{of_timer['DropInPaths']} {of_service['DropInPaths']}".strip():
-        drift.append(f"other files change it: {drop_ins}")
+        drifted.append(f"drop-in files change it: {drop_ins}")
     if not job.logged_on_only and not _lingers():
-        drift.append("lingering is off, so it ends with the session")
+        drifted.append("lingering is off, so it stops when the session ends")
     last = of_service["ExecMainStartTimestamp"]
     return State(
         entry,
+        _root(entry.get(service, b"")),
         off=" and ".join(off),
         next=_instant(of_timer["NextElapseUSecRealtime"]),
         last=_instant(last),
         result=f"{of_service['Result']}, exit code {of_service['ExecMainStatus']}" if last else "",
-        drift=tuple(drift),
+        drift=tuple(drifted),
     )
 
 
-def install(job: Job, entry: EntryFiles) -> list[Operation]:
-    """Return the steps that write the files, and enable and begin the timer."""
+def install(job: Job) -> list[Operation]:
+    """Return the operations that write the files, and enable and start the timer."""
     _, timer = systemd.files(job)
     steps = [
-        Operation(f"write {path}", lambda path=path, data=data: files.write_atomic(path, data))  # type: ignore[misc]
-        for name, data in entry.items()
+        write(path, data)
+        for name, data in systemd.render(job).items()
         if not (path := _folder() / name).is_file() or path.read_bytes() != data
     ]
     steps += [_run("daemon-reload"), _run("enable", timer), _run("restart", timer)]
     if not job.logged_on_only and not _lingers():
-        steps.append(
-            Operation("run: loginctl enable-linger", lambda: ask("loginctl", "enable-linger"))
-        )
+        steps.append(run("loginctl", "enable-linger"))
     return steps
 
 
 def remove(job: Job) -> list[Operation]:
-    """Return the steps that stop and disable the timer, and delete the files and its stamp."""
+    """Return the operations that stop and disable the timer, and delete the files and its stamp."""
     service, timer = systemd.files(job)
     there = [path for name in (service, timer) if (path := _folder() / name).is_file()]
     return [
         _run("disable", "--now", timer),
         _run("clean", "--what=state", timer),
-        *(Operation(f"delete {path}", path.unlink) for path in there),
+        *map(delete, there),
         _run("daemon-reload"),
         Operation(f"forget how {service} ended", lambda: _forget(service)),
     ]
 
 
-def trial(job: Job, entry: EntryFiles) -> Trial:  # noqa: ARG001 - as every client has it
-    """Return how the manager begins the service: in its folder, with next to no environment."""
+def trial(job: Job) -> Trial:
+    """Return how the manager starts the service: in its folder, with a minimal environment."""
     environment = {"HOME": str(home()), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     return Trial(systemd.command(job), Path(job.root), environment)
 
 
 def advice(job: Job) -> list[str]:
-    """Say that the timer ends with the session."""
-    if _lingers() or not job.logged_on_only:
-        return []
-    said = (
-        "beats come only while you are logged on; for others set [schedule] logged_on_only = false"
-        " and install again"
-    )
-    return [said]
-
-
-def read(data: bytes) -> drift.Fields:
-    """Return what a unit file says."""
-    return drift.of_systemd(data)
-
-
-differences = drift.differences
+    """Say that the timer stops when the session ends."""
+    return [] if _lingers() or not job.logged_on_only else [LOGGED_ON_ONLY]
 
 
 def answers() -> bool:
-    """Tell whether systemd runs here, with a manager of this user to ask."""
+    """Tell whether systemd runs here and its manager answers this user."""
     if not RUNS.is_dir():
         return False
     try:
@@ -123,17 +116,22 @@ def _folder() -> Path:
     return (Path(config) if config else home() / ".config") / "systemd" / "user"
 
 
-def _shown(unit: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Return properties of a unit, empty for those that it has not."""
-    text = ask("systemctl", "--user", "show", unit, "-p", ",".join(names)).decode(
-        "utf-8", "replace"
-    )
-    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+def _root(service: bytes) -> str | None:
+    """Return the workspace that a service runs in, None if it does not say."""
+    found = re.search(rb"^WorkingDirectory=(.+)$", service, re.MULTILINE)
+    return os.fsdecode(found[1]).replace("%%", "%") if found else None
+
+
+def _properties(unit: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return properties of a unit, empty for those that it does not have."""
+    printed = ask("systemctl", "--user", "show", unit, "-p", ",".join(names))
+    lines = printed.decode("utf-8", "replace").splitlines()
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
     return {name: found.get(name, "") for name in names}
 
 
 def _instant(said: str) -> str:
-    """Return a time of systemctl, asked in UTC and English, as ISO 8601."""
+    """Return a time that systemctl printed in UTC and English, as ISO 8601."""
     try:
         found = datetime.strptime(said, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
     except ValueError:
@@ -142,12 +140,11 @@ def _instant(said: str) -> str:
 
 
 def _run(*words: str) -> Operation:
-    command = ["systemctl", "--user", *words]
-    return Operation(f"run: {' '.join(command)}", lambda: ask(*command))
+    return run("systemctl", "--user", *words)
 
 
 def _forget(service: str) -> None:
-    """Let no failed run stay in the manager's list; it says when there is none."""
+    """Remove a failed run from the manager's list, if there is one."""
     ask("systemctl", "--user", "reset-failed", service, absent="not loaded")
 
 

@@ -17,7 +17,7 @@ UMask=0077
 
 
 def render(job: Job) -> dict[str, bytes]:
-    """Return both files; raise ScheduleError for a schedule that is not the same every day."""
+    """Return both files; raise ScheduleError for an interval that does not divide a day."""
     service = (
         f"[Unit]\nDescription={job.description}\n\n"
         f"[Service]\nType=oneshot\n"
@@ -41,21 +41,21 @@ def files(job: Job) -> tuple[str, ...]:
 
 
 def command(job: Job) -> list[str]:
-    """Return the command line, in which (":") a dollar sign is no variable.
+    """Return the words of the command line.
 
-    systemd starts no program with a quote or a backslash in its path; the shell does.
+    systemd cannot start a program with a quote or a backslash in its path, so the shell does.
     """
     odd = set(job.argv[0]) & set("'\"\\")
     return [*(["/bin/sh", "-c", 'exec "$0" "$@"'] if odd else []), *job.argv]
 
 
 def calendar(job: Job) -> list[str]:
-    """Return the calendar events; in UTC where it can be, as systemd leaves out repeated hours."""
+    """Return the calendar events; in UTC if possible, as systemd skips repeated local hours."""
     if not (times := job.slots.times):
         every = job.slots.schedule.every_minutes
         raise ScheduleError(
-            f"systemd's calendar cannot say every {every} minutes: it does not divide a day; set"
-            " schedule.every_minutes to what does"
+            f"systemd's calendar cannot express every {every} minutes, because that does not divide"
+            " a day; set schedule.every_minutes to a number that does"
         )
     minutes_of = {
         hour: tuple(time % HOUR for time in times if time // HOUR == hour)
@@ -74,12 +74,12 @@ def _field(values: tuple[int, ...] | list[int], whole: int) -> str:
 
 
 def quoted(word: str) -> str:
-    """Return a word of a command line, quoted when it needs to be."""
+    """Return a word of a command line, quoted if necessary."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if set(word) & set(" \"'\\;") else escaped
 
 
 def _folder(path: str) -> str:
-    """Return a folder: unquoted, and its end kept from being taken for a blank or a line's end."""
+    """Return a folder, unquoted; a `/` protects a blank or a backslash at its end."""
     end = "/" if path.endswith((" ", "\\")) else ""
     return path.replace("%", "%%") + end

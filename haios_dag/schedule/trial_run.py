@@ -1,4 +1,4 @@
-"""Beating once as the scheduler will, before it is told to, to find at once what would not work."""
+"""Running a job once as its scheduler will start it, to find what does not work beforehand."""
 
 import os
 import signal
@@ -17,11 +17,10 @@ _SHOWN = 5  # lines of output
 
 
 def check(workspace: Workspace, job: Job, trial: Trial) -> str:
-    """Run a job as its scheduler begins it; return what it did, in words.
+    """Run a job with its scheduler's command, folder and environment; return a summary.
 
-    No terminal, no input, another directory, next to no environment, the very command line. It is
-    a real beat, and its event is in the log. Raise ScheduleError with the reason where it does not
-    work.
+    There is no terminal and no input. A beat is real, and its event is in the log. Raise
+    ScheduleError with the reason if the job fails.
     """
     output = workspace.root / job.output
     before = output.stat().st_size if output.is_file() else 0
@@ -39,7 +38,7 @@ def check(workspace: Workspace, job: Job, trial: Trial) -> str:
 
 
 def _run(job: Job, trial: Trial) -> tuple[int, bytes]:
-    """Return the exit code and the output; what takes too long is ended with all it has begun."""
+    """Return the exit code and the output; end the process group at the time limit."""
     try:
         process = subprocess.Popen(  # noqa: S603 - the command of the entry itself
             trial.words, cwd=trial.folder, env=trial.environment, stdin=subprocess.DEVNULL,
@@ -53,8 +52,8 @@ def _run(job: Job, trial: Trial) -> tuple[int, bytes]:
         except subprocess.TimeoutExpired:
             _end(process)
             raise ScheduleError(
-                f"it took longer than {job.time_limit} minutes and was ended, as its scheduler"
-                " would do; what it has done is kept: run this again, or raise"
+                f"it took longer than {job.time_limit} minutes and was ended, as the scheduler"
+                " would do; what it did is kept: run this again, or raise"
                 " schedule.time_limit_minutes"
             ) from None
     return process.returncode, printed
@@ -76,27 +75,26 @@ def _of_beat(event: dict[str, Any], code: int, said: str) -> str:
     if code == 0 and event:
         return f"beat {event.get('beat')}: {event.get('outcome')}"
     if code == 0:
-        raise ScheduleError("it left no beat in the event log, as when another one is under way;"
+        raise ScheduleError("it left no beat in the event log, perhaps because another is running;"
                             f" try again when that has ended{_last(said)}")  # fmt: skip
-    raise ScheduleError(f"it ends with exit code {code}{_errors(event) or _last(said)}")
+    wrong = f": {found}" if (found := errors(event)) else _last(said)
+    raise ScheduleError(f"it ended with exit code {code}{wrong}")
 
 
 def _of_watchdog(code: int, said: str) -> str:
-    """Return what the watchdog said; it works when it knows, however bad that is."""
+    """Return what the watchdog printed; any state that it prints shows that it works."""
     for line in said.splitlines():
         if line.strip().split(" ", 1)[0].rstrip(":") in {"alive", "late", "down", "never"}:
             return line.strip()
-    raise ScheduleError(f"it ends with exit code {code}{_last(said)}")
+    raise ScheduleError(f"it ended with exit code {code}{_last(said)}")
 
 
-def _errors(event: dict[str, Any]) -> str:
-    """Return the errors that an event names."""
+def errors(event: dict[str, Any]) -> str:
+    """Return the errors of the steps in an event, empty if it names none."""
     steps = event.get("steps")
-    if not isinstance(steps, dict):
-        return ""
-    found = [f"{name}: {step['error']}" for name, step in steps.items()
-             if isinstance(step, dict) and "error" in step]  # fmt: skip
-    return f": {'; '.join(found)}" if found else ""
+    found = steps.items() if isinstance(steps, dict) else ()
+    return "; ".join(f"{name}: {step['error']}" for name, step in found
+                     if isinstance(step, dict) and "error" in step)  # fmt: skip
 
 
 def _last(said: str) -> str:

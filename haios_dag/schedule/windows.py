@@ -1,4 +1,4 @@
-"""The task for the Windows Task Scheduler, its elements in the order in which Windows exports."""
+"""The task for the Windows Task Scheduler, its elements in the order of a Windows export."""
 
 import codecs
 import re
@@ -75,9 +75,9 @@ _DAILY = """\
 
 
 def render(job: Job) -> dict[str, bytes]:
-    """Return the file; raise ScheduleError for a path or a schedule that it cannot hold.
+    """Return the file; raise ScheduleError for a path or a schedule that it cannot express.
 
-    A Python without a console opens no window, and has no output: doit writes its own to a file.
+    pythonw.exe opens no window and has no output, so doit writes to a file.
     """
     command, *arguments = words(job)
     parts = {
@@ -118,16 +118,16 @@ def words(job: Job) -> list[str]:
 
 
 def _triggers(job: Job) -> str:
-    """Return the triggers: one that repeats without end, or one for each local time of the day.
+    """Return the triggers: one that repeats forever, or one for each local time of the day.
 
-    A daily trigger that repeats within the day would stand still until its next day begins.
+    A daily trigger that repeats within the day would not start before its next day.
     """
     if not job.slots.local:
         start = ANCHOR + timedelta(minutes=job.slots.offset)
         return _EVERY.format(every=_duration(job.slots.schedule.every_minutes), start=start)
     if (count := len(job.slots.times)) > _TRIGGERS:
         raise ScheduleError(
-            f"the Windows Task Scheduler takes up to {_TRIGGERS} triggers, and a day has {count}"
+            f"the Windows Task Scheduler accepts {_TRIGGERS} triggers, and a day has {count}"
             " beats; set a longer schedule.every_minutes, or shorter schedule.hours"
         )
     starts = (ANCHOR + timedelta(minutes=time) for time in job.slots.times)
@@ -140,24 +140,24 @@ def _duration(minutes: int) -> str:
 
 
 def _without_console(python: PurePath) -> str:
-    """Return the interpreter that opens no window, which stands beside the other one."""
+    """Return the interpreter beside this one that opens no window."""
     return str(python.with_name("pythonw.exe") if python.name == "python.exe" else python)
 
 
 def _path(text: str) -> str:
     if len(text) > _LONGEST:
         raise ScheduleError(
-            f"{text} has {len(text)} characters, and the Windows Task Scheduler takes up to"
+            f"{text} has {len(text)} characters, and the Windows Task Scheduler accepts"
             f" {_LONGEST}; move it to a shorter path"
         )
     return _unexpanded(text)
 
 
 def _unexpanded(text: str) -> str:
-    """Return a text in which Windows will replace nothing; raise ScheduleError for another."""
+    """Return the text; raise ScheduleError if Windows may expand a variable in it."""
     if found := re.search(r"%[^%]+%|\$\(", text):
         raise ScheduleError(
-            f"{text} has {found[0]}, in the place of which the Windows Task Scheduler may put a"
-            " value, and nothing keeps it from that; rename that folder"
+            f"{text} has {found[0]}, which the Windows Task Scheduler may expand as a variable;"
+            " rename that folder"
         )
     return text

@@ -22,7 +22,7 @@ from haios_dag.base import files, schema
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor import examination, place_checks, repair
 from haios_dag.doctor import memory_checks as doctor_memory
-from haios_dag.doctor.findings import FINDINGS, Finding
+from haios_dag.doctor.findings import FINDINGS, FIXES, Finding
 from haios_dag.schedule import entry_files as schedules
 from haios_dag.schedule import systemctl
 
@@ -219,13 +219,13 @@ Plant = Callable[[Path], object]
 FAULTS: list[tuple[str, str, Plant]] = [
     ("not-writable", "cannot be written", lambda root: PATCH.setattr(
         os, "access", lambda path, _: path != root / STATUS)),
-    ("no-plain-file", "nothing else was examined", fifo(STATUS)),
+    ("not-a-regular-file", "nothing else was checked", fifo(STATUS)),
     ("modules-missing", "nosuchmodule", module("doctor.place_checks._NEEDED", ("nosuchmodule",))),
     ("no-fts5", "3.0 has no FTS5", module("memory.database.sqlite", lambda: ("3.0", False))),
     ("settings-unusable", "every_minutes", write("haios.toml", "[schedule]\nevery_minutes = 0\n")),
     ("settings-unusable", "Invalid initial character", write("haios.toml", "[[[")),
     ("env-open", "chmod 600", write(".env", "KEY=secret\n", 0o644)),
-    ("others-may-change", "everybody", lambda root: (root / "dodo.py").chmod(0o666)),
+    ("others-may-change", "every user", lambda root: (root / "dodo.py").chmod(0o666)),
     ("group-may-change", "its group", lambda root: (root / "dodo.py").chmod(0o664)),
     ("disk-full", "nearly full", module("doctor.place_checks.LEAST", 1 << 60)),
     ("no-room-for-copy", "for a copy", module("doctor.place_checks.size", lambda _: 1 << 60)),
@@ -233,31 +233,32 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("lines-unreadable", "1 of 2 lines cannot be read: 1 torn last line", tear),
     ("no-beat", "no beat yet", lambda root: events_log(root).unlink()),
     ("beat-undated", "no readable time", event(ts="yesterday")),
-    ("beat-ahead", "ahead", event(ts="2999-01-01T00:00:00+00:00")),
+    ("beat-ahead", "in the future", event(ts="2999-01-01T00:00:00+00:00")),
     ("beat-late", "one was due at 2020-01-01T01:00", event(ts="2020-01-01T00:00:00+00:00")),
     ("beat-interrupted", "interrupted: it was late", event(
         outcome="interrupted", reason="it was late", steps={})),
     ("beat-not-well", "the last beat is failed: bridge: no", event(
         outcome="failed", steps={"bridge": {"outcome": "failed", "error": "no"}})),
     ("beat-cut-off", "b, pid 1 on h since s", write(BEAT, MARKER)),
-    ("beat-cut-off", "its marker is cut off", write(BEAT, MARKER[:-9])),
+    ("beat-cut-off", "its marker is incomplete", write(BEAT, MARKER[:-9])),
     ("leftover", "killed write", write(f"{STATUS}.0123456789ab.tmp", "")),
-    ("no-status", "no such", lambda root: (root / STATUS).unlink()),
+    ("no-status", "is missing", lambda root: (root / STATUS).unlink()),
     ("status-not-json", "not JSON", write(STATUS, "{")),
     ("status-invalid", "required property", write(STATUS, '{"generated": 1}')),
     ("status-stale", "2020", lambda root: change_json(root / STATUS, lambda one: one.update(
         stale_after="2020-01-01T00:00:00+00:00"))),
-    ("not-scheduled", "cron has no line for them", lambda root: (
+    ("not-scheduled", "cron has no entry for this workspace", lambda root: (
         root.parent / "crontab").write_text(f"# {root}/dodo.py\n")),
-    ("schedule-off", "pulse.service is there, and off", timer),
-    ("schedule-drift", "cron has is not what it should be: haios-heartbeat.cron: line 2", drifted),
+    ("schedule-off", "pulse.service is installed, but off", timer),
+    ("schedule-drift", "in cron has drifted: haios-heartbeat.cron (- installed", drifted),
+    ("schedule-drift", ", + wanted): -# edited: one beat", drifted),
     ("schedule-unknown", "cron cannot be asked (it broke)", lambda root: program(
         root.parent / "bin/crontab", "echo it broke >&2; exit 1")),
     ("no-memory", "no memory yet", lambda root: (root / "memory.db").unlink()),
     ("memory-unusable", "is not a database", write("memory.db", "x" * 9999)),
     ("memory-unusable", "is damaged", corrupt("its schema")),
     ("memory-damaged", "is damaged", corrupt("embeddings")),
-    ("not-prepared", "no beat has prepared it", unprepared),
+    ("not-prepared", "no beat has used it yet", unprepared),
     ("words-wrong", "disagrees", statement(
         "INSERT INTO dag_text (rowid, content) VALUES (1, 'heron')")),
     ("words-wrong", "not in it", statement("DELETE FROM dag_text_docsize WHERE id = 1")),
@@ -289,9 +290,9 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("leaderless", "does not lead", statement(
         "UPDATE dag_items SET leader = 9999 WHERE kind = 'concept' AND id = 1")),
     ("items-vanished", "another program deleted", statement("DELETE FROM concepts WHERE id = 1")),
-    ("counts-kept-wrong", "kept counts are wrong", statement(
+    ("counts-kept-wrong", "stored counts are wrong", statement(
         "UPDATE dag_counts SET number = number + 1 WHERE state = 'live'")),
-    ("vectors-damaged", "1 vectors are missing or of another length", statement(
+    ("vectors-damaged", "1 vectors are missing or not of length", statement(
         "UPDATE embeddings SET vector = x'00' WHERE concept_id = 1")),
     ("vectors-damaged", "1 vectors are missing", statement(
         "DELETE FROM embeddings WHERE concept_id = 1")),
@@ -308,7 +309,7 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("beats-unlogged", "-ffffffff", lambda root: of_another_beat(
         f"{log(root)[0]['beat'][:16]}ffffffff")(root)),
     ("log-too-short", EARLY, of_another_beat(EARLY)),
-    ("beats-meanwhile", "1,500 beats ended while this looked, or are dated ahead", late),
+    ("beats-meanwhile", "1,500 beats ended during this check, or are dated in the future", late),
 ]  # fmt: skip
 
 
@@ -320,7 +321,8 @@ def test_fault(
 ) -> None:
     """A planted fault is found with its place and advice, and changed only by `--fix`."""
     plant(root)
-    check, level, _, _, fix = FINDINGS[name]
+    check, level, _, _ = FINDINGS[name]
+    fix = FIXES.get(name, "")
     before = tree(root)
     rows = dump(root / "memory.db") if fix in repair._REPAIRS else None
     hits = [one for one in trouble(root)[check] if one.name == name and words in one.what]
@@ -414,14 +416,14 @@ def test_late(root: Path) -> None:
         frozen.tick(60 * 60 * 24 * 3)
         assert "and one was due at" in trouble(root)["beats"][0].what
         frozen.tick(-60 * 60 * 24 * 5)
-        assert "ahead" in trouble(root)["beats"][0].what
+        assert "in the future" in trouble(root)["beats"][0].what
 
 
 def test_beat_under_way(root: Path) -> None:
     """A beat that runs is no fault, and nothing is repaired beside it."""
     (root / BEAT).write_text(MARKER)
     with files.lock(root / BEAT, wait=False):
-        assert "under way" in examine(root)["lock"][0].what
+        assert "a beat is running" in examine(root)["lock"][0].what
         done = doit(root, "doctor", "--fix")
     assert done.returncode == 1
     assert "a beat is running" in done.stdout + done.stderr
@@ -457,7 +459,7 @@ def test_exit_codes(root: Path, plant: str | None, code: int) -> None:
         (root / plant).write_text("x" * 999)
     done = doit(root, "doctor", env={"PATH": os.environ["PATH"]})
     assert done.returncode == code
-    assert done.stdout.splitlines()[-1].startswith("not sound" if code else "sound: 0 error")
+    assert done.stdout.splitlines()[-1].startswith("not healthy" if code else "healthy: 0 error")
     lines = doit(root, "-r", "zero", "doctor", "--json", env={"PATH": os.environ["PATH"]}).stdout
     assert {json.loads(line)["level"] for line in lines.splitlines()} >= {"ok"}
 

@@ -68,8 +68,8 @@ MEMORIES: list[tuple[Callable[[Path], object], int, str]] = [
     (memory(tables("CREATE TABLE notes (id)")), 1, "memory.db is not a HAIOS memory"),
     (memory(tables("CREATE TABLE dag_meta (key, value)",
                    "INSERT INTO dag_meta VALUES ('version', '999')")), 1, "of version 999"),
-    (memory(haios_databases.v3), 0, "no beat has prepared it"),
-    (memory(haios_databases.migrated), 0, "no beat has prepared it"),
+    (memory(haios_databases.v3), 0, "no beat has used it yet"),
+    (memory(haios_databases.migrated), 0, "no beat has used it yet"),
     (memory(lambda path: haios_databases.migrated(path, 5)), 1, "apply HAIOS's migration"),
     (lambda root: sql(root, "UPDATE dag_meta SET value = '999' WHERE key = 'version'"), 1,
      "install the release that wrote it"),
@@ -103,15 +103,15 @@ def test_memories(
     ["haios.toml", ".env", ".claude/haios-events.jsonl", STATUS, BEAT, ".haios/events.lock"],
 )
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_no_plain_file(root: Path, name: str, make: Callable[[Path], None]) -> None:
+def test_not_a_regular_file(root: Path, name: str, make: Callable[[Path], None]) -> None:
     """A pipe is not waited for; it is the one thing that is said."""
     (root / name).unlink(missing_ok=True)
     make(root / name)
     done = doit(root, "doctor", env={"PATH": os.environ["PATH"]})
     assert done.returncode == 1
-    assert "it is not a plain file, so nothing else was examined" in done.stdout
+    assert "it is not a regular file, so nothing else was checked" in done.stdout
     assert str(root / name) in done.stdout
-    assert done.stdout.splitlines()[-1] == "not sound: 1 error, 0 unknown, 0 warning, 0 ok"
+    assert done.stdout.splitlines()[-1] == "not healthy: 1 error, 0 unknown, 0 warning, 0 ok"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_without_a_home(root: Path) -> None:
         capture_output=True, text=True, check=False, cwd=root,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("sound: ")
+    assert done.stdout.splitlines()[-1].startswith("healthy: ")
 
 
 def test_a_lock_of_a_dead_process(root: Path) -> None:

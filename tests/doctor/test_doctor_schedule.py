@@ -52,20 +52,23 @@ def test_nothing(root: Path) -> None:
     """Where every scheduler was asked and has nothing, that is known, and a warning."""
     found = look(root)
     assert (found.level, found.name) == ("warning", "not-scheduled")
-    assert "cron has no line for them; systemd has no timer for them" in found.what
+    assert (
+        "cron has no entry for this workspace; systemd has no entry for this workspace"
+        in found.what
+    )
 
 
 @pytest.mark.parametrize("place", ["crontab", "cron.d/haios"])
-@pytest.mark.parametrize("begun", [True, False])
-def test_cron_of_the_system(root: Path, place: str, begun: bool) -> None:
+@pytest.mark.parametrize("started", [True, False])
+def test_cron_of_the_system(root: Path, place: str, started: bool) -> None:
     """The tables of the system count, but not what is commented out there."""
-    mark = "" if begun else "#"
+    mark = "" if started else "#"
     (root.parent / place).write_text(
         f"{mark}0 * * * * me python -m doit -f {root}/dodo.py heartbeat\n"
     )
     found = look(root)
-    assert (found.level == "ok") == begun
-    assert f"cron begins the beats ({root.parent / place})" in found.what or not begun
+    assert (found.level == "ok") == started
+    assert f"cron starts the beats ({root.parent / place})" in found.what or not started
 
 
 def test_a_workspace_behind_a_link(root: Path) -> None:
@@ -77,7 +80,7 @@ def test_a_workspace_behind_a_link(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "begins"),
+    ("line", "starts"),
     [
         ("doit -f{}/dodo.py heartbeat", True),
         ("doit '-f' '{}/dodo.py' heartbeat >/dev/null 2>&1", True),
@@ -87,10 +90,10 @@ def test_a_workspace_behind_a_link(root: Path) -> None:
         ("doit -f {}/other/dodo.py heartbeat", False),
     ],
 )
-def test_lines_of_cron(root: Path, line: str, begins: bool) -> None:
+def test_lines_of_cron(root: Path, line: str, starts: bool) -> None:
     """Only a beat of this very workspace counts."""
     (root.parent / "crontab").write_text(f"0 * * * * me {line.format(root)}\n")
-    assert (look(root).level == "ok") == begins
+    assert (look(root).level == "ok") == starts
 
 
 def test_a_path_with_a_percent_sign(root: Path) -> None:
@@ -100,15 +103,15 @@ def test_a_path_with_a_percent_sign(root: Path) -> None:
     (root.parent / "crontab").write_text(
         f"0 * * * * me doit -f '{odd}/dodo.py' heartbeat\n".replace("%", "\\%")
     )
-    assert "cron begins the beats" in look(odd).what
+    assert "cron starts the beats" in look(odd).what
     (root.parent / "crontab").unlink()
     (root.parent / "user").mkdir()
     (root.parent / "user/pulse.service").write_text(
         f'ExecStart=doit -f "{odd}/dodo.py" heartbeat\n'.replace("%", "%%")
     )
-    assert "systemd begins the beats" not in look(odd).what
+    assert "systemd starts the beats" not in look(odd).what
     program(root.parent / "bin/systemctl", "echo active")
-    assert "systemd begins the beats" in look(odd).what
+    assert "systemd starts the beats" in look(odd).what
 
 
 def unit(folder: Path, root: Path) -> None:
@@ -122,7 +125,9 @@ def test_systemd(root: Path, scope: str) -> None:
     """A timer counts only while it is active, and the advice is how to make it so."""
     unit(root.parent / scope, root)
     program(root.parent / "bin/systemctl", 'echo "$*" >> "$HOME/asked"; echo active')
-    assert look(root).what == ("cron has no line for them; systemd begins the beats (pulse.timer)")
+    assert look(root).what == (
+        "cron has no entry for this workspace; systemd starts the beats (pulse.timer)"
+    )
     assert (root.parent / "asked").read_text() == f"--{scope} is-active -- pulse.timer\n"
     program(root.parent / "bin/systemctl", "echo inactive; exit 3")
     found = look(root)
@@ -133,11 +138,11 @@ def test_systemd(root: Path, scope: str) -> None:
     found = look(root)
     assert (found.level, "systemd cannot be asked (no bus)" in found.what) == ("unknown", True)
     cron(root.parent, f"echo '@hourly python -m doit -f {root}/dodo.py heartbeat'")
-    assert look(root).what == "cron begins the beats (crontab -l); systemd cannot be asked (no bus)"
+    assert look(root).what == "cron starts the beats (crontab -l); systemd cannot be asked (no bus)"
 
 
 def test_systemd_that_does_not_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where systemd is not what runs this system, its files begin nothing."""
+    """Where systemd is not what runs this system, its files start nothing."""
     unit(root.parent / "user", root)
     monkeypatch.setattr(systemctl, "RUNS", root / "nowhere")
     assert "systemd does not run here" in look(root).what
@@ -181,7 +186,7 @@ def agent(root: Path, **changes: object) -> Path:
 
 def test_launchd(root: Path) -> None:
     """An agent counts when launchd has loaded it."""
-    assert "launchd has no agent for them" in look(root, "darwin").what
+    assert "launchd has no entry for this workspace" in look(root, "darwin").what
     path = agent(root)
     found = look(root, "darwin")
     assert (found.name, found.advice) == (
@@ -189,7 +194,7 @@ def test_launchd(root: Path) -> None:
     )  # fmt: skip
     asked = f'test "$*" = "print gui/{os.getuid()}/haios" && echo "state = not running"'
     program(root.parent / "bin/launchctl", asked)
-    assert look(root, "darwin").what.endswith("launchd begins the beats (haios.plist)")
+    assert look(root, "darwin").what.endswith("launchd starts the beats (haios.plist)")
     (root.parent / "bin/launchctl").unlink()
     assert look(root, "darwin").level == "unknown"
 
@@ -236,14 +241,14 @@ def test_task_scheduler(root: Path) -> None:
     """A task counts unless it is disabled, which is not the same as one of its triggers."""
     assert look(root, "win32").level == "unknown"
     schtasks(root, task(root, "Other", graph="C:\\other\\dodo.py"))
-    assert look(root, "win32").what.endswith("Task Scheduler has no task for them")
+    assert look(root, "win32").what.endswith("Task Scheduler has no entry for this workspace")
     schtasks(root, task(root, "Haios", "<Enabled>false</Enabled>"))
     found = look(root, "win32")
     assert (found.name, found.advice) == (
         "schedule-off", 'run: schtasks /change /enable /tn "\\Haios"',
     )  # fmt: skip
     schtasks(root, task(root, "Other", graph="C:\\o\\dodo.py"), task(root, "A &amp; B"))
-    assert look(root, "win32").what == "Task Scheduler begins the beats (\\A & B)"
+    assert look(root, "win32").what == "Task Scheduler starts the beats (\\A & B)"
 
 
 def test_task_of_a_path_with_marks(root: Path) -> None:

@@ -244,11 +244,11 @@ def test_the_real_crontab_is_managed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     table = tmp_path / "table"
     table.write_bytes(b"# mine, \xe9\t\x1b[1m\nMAILTO=nobody\n5 4 * * * date +\\%H\n# END other\n")
     said = parts(in_a_namespace(MANAGED_CRON, table, tmp_path / "installed"))
-    assert "is not installed with cron" in said["before"]
+    assert "is not installed in cron" in said["before"]
     assert said["preview"].endswith("exit 0\nunchanged\n")
     assert "  beat " in said["install"]
     assert said["install"].endswith("exit 0\n")
-    assert "as it should be\nexit 0\nonce\n" in said["again"]
+    assert "and up to date\nexit 0\nonce\n" in said["again"]
     assert said["status"].endswith("exit 0\n")
     assert "timeout -k 60 31m" in said["drift"]
     assert said["drift"].endswith("exit 1\n")
@@ -277,16 +277,16 @@ def test_the_real_systemd_is_managed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     units.mkdir(parents=True)
     (units / "mine.service").write_text("[Service]\nExecStart=/bin/true\n")
     said = parts(in_a_namespace(MANAGED_SYSTEMD, home, tmp_path / "listed"))
-    assert "is not installed with systemd" in said["before"]
+    assert "is not installed in systemd" in said["before"]
     assert said["preview"].endswith("exit 0\nunchanged\n")
     assert "  beat " in said["install"]
     assert said["install"].endswith("exit 0\n")
-    assert "as it should be\nexit 0\nonce\n" in said["again"]
+    assert "and up to date\nexit 0\nonce\n" in said["again"]
     assert "next run" in said["status"]
     assert "success, exit code 0" in said["status"]
     assert said["status"].endswith("exit 0\n")
     assert "systemd has not read the files since they changed" in said["drift"]
-    assert "TimeoutStartSec\n    is         31min\n    should be  30min" in said["drift"]
+    assert "\n    -TimeoutStartSec=31min\n    +TimeoutStartSec=30min\n" in said["drift"]
     assert said["drift"].endswith("exit 1\n")
     assert said["repair"].endswith("exit 0\nonce\n")
     assert "its timer is not active" in said["off"]

@@ -44,7 +44,7 @@ def test_all_of_them(root: Path) -> None:
         assert f"   {folder / name} written" in done.stdout.splitlines()
     shown = {"cron": "linux", "systemd": "linux", "launchd": "darwin", "windows": "win32"}
     for name, platform in shown.items():
-        command = f"to install it: doit schedule-install {name}\n"
+        command = f"to install it, run: doit schedule-install {name}\n"
         assert (command in done.stdout) == (platform == sys.platform)
     names = [f"schedule:{name}" for name in entry_files.RENDERERS]
     assert marks(doit(root, "schedule")) == dict.fromkeys(names, "--")
@@ -86,12 +86,12 @@ def test_what_one_cannot_say_is_refused_and_the_others_come(root: Path) -> None:
     done = doit(root, "schedule")
     assert done.returncode == 0
     assert done.stdout.count("not written: ") == 2
-    assert "cron cannot say every 45 minutes" in done.stdout
+    assert "cron cannot express every 45 minutes" in done.stdout
     left = {"HAIOS-Heartbeat.xml", "haios-heartbeat.service", "haios-heartbeat.timer"}
     assert {path.name for path in (root / "scheduler").iterdir()} == left
     done = doit(root, "schedule:cron")
     assert done.returncode == 1
-    assert "cron cannot say every 45 minutes" in done.stdout + done.stderr
+    assert "cron cannot express every 45 minutes" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -16,12 +16,21 @@ import pages
 import pytest
 import workspaces
 from doctors import program
-from jobs import CRON, PLIST, TASK, posix
+from jobs import CRON, PLIST, TASK, on_windows, posix
 from workspaces import doit, log
 
 from haios_dag.base.errors import ScheduleError
 from haios_dag.base.workspace import Workspace
-from haios_dag.schedule import crontab, launchctl, launchd, schtasks, systemctl, windows
+from haios_dag.schedule import (
+    cron,
+    crontab,
+    launchctl,
+    launchd,
+    schtasks,
+    systemctl,
+    systemd,
+    windows,
+)
 from haios_dag.schedule import external_program as asked
 from haios_dag.schedule.installation import Managed
 
@@ -69,13 +78,13 @@ def test_a_preview_changes_nothing(root: Path) -> None:
     """Without --yes nothing is written, and no beat is made."""
     table(root).write_bytes(TABLE)
     said = "\n".join(managed(root).install(really=False))
-    assert "this would beat once as cron does" in said
+    assert "this would run the job once, as cron starts it" in said
     assert f"  +0 * * * * umask 077; cd {root} && " in said
-    assert said.count("nothing was changed; to do it, add --yes") == 1
+    assert said.count("nothing was changed; add --yes to do it") == 1
     assert table(root).read_bytes() == TABLE
     assert len(log(root)) == 1
     assert not (root / "scheduler").exists()
-    assert list(managed(root).remove(really=True)) == ["haios-heartbeat is not installed with cron"]
+    assert list(managed(root).remove(really=True)) == ["haios-heartbeat is not installed in cron"]
 
 
 @pytest.mark.parametrize("before", [None, b"", TABLE, b"\n\n", b"# END other\n"])
@@ -89,7 +98,7 @@ def test_twice_is_once_and_removed_is_as_before(root: Path, before: bytes | None
     assert once.count(b"# BEGIN haios-heartbeat\n") == 1
     assert log(root)[-1]["outcome"] == "idle"
     assert len(log(root)) == 2
-    assert install(root) == ["haios-heartbeat is installed with cron, as it should be"]
+    assert install(root) == ["haios-heartbeat is installed in cron and up to date"]
     assert table(root).read_bytes() == once
     assert len(log(root)) == 2
     assert managed(root).status()[0]
@@ -142,13 +151,13 @@ def test_a_crontab_that_keeps_something_else(root: Path) -> None:
         f'[ "$1" = -l ] && {{ cat {table(root)}; exit; }}\nsed s/heartbeat/x/ > {table(root)}',
     )
     table(root).touch()
-    with pytest.raises(ScheduleError, match="shows something else"):
+    with pytest.raises(ScheduleError, match="prints another"):
         install(root)
 
 
 @pytest.mark.parametrize("position", range(0, 400, 7))
 def test_any_byte_that_changes_is_drift(root: Path, position: int) -> None:
-    """Whatever byte of the block is another one, it is noticed, and the field or line named."""
+    """A change of any byte of the block is noticed, and its line shown beside the wanted one."""
     block = write_block(root)
     at = position % (len(block) - 1)
     if block[at : at + 1] == b"\n" or block[at] in b"#" or b"BEGIN" in line_at(block, at):
@@ -159,7 +168,17 @@ def test_any_byte_that_changes_is_drift(root: Path, position: int) -> None:
     table(root).write_bytes(changed)
     good, lines = managed(root).status()
     assert not good
-    assert any(line.startswith(f"  {CRON}: ") for line in lines), lines
+    shown = changes(lines)
+    is_now = line_at(changed, at).decode("utf-8", "backslashreplace")
+    assert f"-{is_now}" in shown
+    assert f"+{line_at(block, at).decode()}" in shown
+    assert len(shown) == 2
+
+
+def changes(lines: list[str], file: str = CRON) -> list[str]:
+    """Return the lines of the difference that a status shows of a file."""
+    (found,) = (line for line in lines if line.startswith(f"  {file} (- installed, + wanted):\n"))
+    return [line.removeprefix("    ") for line in found.split("\n")[1:]]
 
 
 def write_block(root: Path) -> bytes:
@@ -175,20 +194,26 @@ def line_at(data: bytes, at: int) -> bytes:
 
 
 def test_drift_is_named(root: Path) -> None:
-    """Settings that changed since, another interpreter, a line commented out: each by its field."""
+    """Settings that changed since, another interpreter, a line commented out: each by its line."""
     block = write_block(root)
+    when, at_boot = block.decode().split("\n")[2:4]
     (root / "haios.toml").write_text("[schedule]\nevery_minutes = 15\n")
     good, lines = managed(root).status()
     assert not good
-    assert f"  {CRON}: when\n    is         0 * * * *\n    should be  0,15,30,45 * * * *" in lines
-    assert lines[-1] == "to correct it: doit schedule-install cron"
+    assert lines[0] == "haios-heartbeat is installed in cron, but has drifted"
+    assert changes(lines) == [f"-{when}", f"+0,15,30,45{when[1:]}"]
+    assert lines[-1] == "to correct it, run: doit schedule-install cron"
     (root / "haios.toml").unlink()
     table(root).write_bytes(block.replace(sys.executable.encode(), b"/gone/python"))
-    assert "is         exec flock -n -E 0 .haios/cron.lock timeout -k 60 30m /gone/python" in (
-        "\n".join(managed(root).status()[1])
-    )
+    assert changes(managed(root).status()[1]) == [
+        *(f"-{line.replace(sys.executable, '/gone/python')}" for line in (when, at_boot)),
+        f"+{when}",
+        f"+{at_boot}",
+    ]
     table(root).write_bytes(block.replace(b"\n0 ", b"\n#0 "))
-    assert any("line 3\n    is         #0 * * * *" in line for line in managed(root).status()[1])
+    assert changes(managed(root).status()[1]) == [f"-#{when}", f"+{when}"]
+    table(root).write_bytes(block.replace(b"# haios-dag", b"# haios-\xe9"))
+    assert changes(managed(root).status()[1])[0].startswith("-# haios-\\xe9: ")
 
 
 def test_exit_codes(root: Path) -> None:
@@ -213,7 +238,7 @@ def test_a_cron_that_does_not_run_is_said(root: Path, monkeypatch: pytest.Monkey
     write_block(root)
     monkeypatch.setattr(crontab, "_runs", lambda: False)
     good, lines = managed(root).status()
-    assert (good, "and no cron runs here" in lines[0]) == (False, True)
+    assert (good, "but off: cron is not running" in lines[0]) == (False, True)
     assert any("sudo systemctl enable --now cron" in line for line in managed(root).client.advice(
         managed(root).job))  # fmt: skip
 
@@ -238,7 +263,7 @@ def test_two_workspaces_of_one_user(root: Path) -> None:
     install(other)
     theirs = table(root).read_bytes()
     for act in (managed(root).install, managed(root).remove):
-        with pytest.raises(ScheduleError, match=rf"{other}; give .* \[schedule\] name"):
+        with pytest.raises(ScheduleError, match=rf"{other}; choose .* \[schedule\] name"):
             list(act(really=True))
     assert table(root).read_bytes() == theirs
     (root / "haios.toml").write_text('[schedule]\nname = "notes"\n')
@@ -251,6 +276,45 @@ def test_two_workspaces_of_one_user(root: Path) -> None:
     assert table(root).read_bytes() == theirs
 
 
+def test_whose_entry_it_is_is_read_from_every_scheduler(
+    hostile: tuple[Path, Path], win: Path, mac: Path
+) -> None:
+    """Each client reads the workspace back from its own entry, however that has to quote it."""
+    home = win.parent
+    units = home / ".config" / "systemd" / "user"
+    agents = home / "Library" / "LaunchAgents"
+    units.mkdir(parents=True)
+    agents.mkdir(parents=True)
+    program(home / "bin" / "systemctl", "exit 0")
+    names = " ends blank ", "ends\\", "a && mkdir -p .haios && b"
+    for folder in (hostile[0], mac, *(home / name for name in names)):
+        one = posix(folder)
+        table(win).write_bytes(cron.render(one)[CRON])
+        for name, data in systemd.render(one).items():
+            (units / name).write_bytes(data)
+        (agents / PLIST).write_bytes(launchd.render(one)[PLIST])
+        for client in (crontab, systemctl, launchctl):
+            root = client.state(one).root
+            assert root is not None
+            assert Path(root) == folder, client.__name__
+    (home / "kept.xml").write_bytes(windows.render(posix(win))[TASK].decode("utf-16").encode())
+    assert schtasks.state(posix(win)).root == str(win)
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xff\xfe", b"cd '", b"bplist00\xff", b"<!DOCTYPE x>"])
+def test_an_entry_that_says_nothing_belongs_to_no_workspace(mac: Path, broken: bytes) -> None:
+    """What cannot be read is drift, and is replaced."""
+    path = mac.parent / "Library" / "LaunchAgents" / PLIST
+    path.parent.mkdir(parents=True)
+    path.write_bytes(broken)
+    assert launchctl.state(posix(mac)).root is None
+    begin, end = cron.marks(posix(mac))
+    line = b"0 * * * * umask 077; " + broken + b" && mkdir -p .haios && true\n"
+    table(mac).write_bytes(f"{begin}\n".encode() + line + f"{end}\n".encode())
+    assert crontab.state(posix(mac)).root is None
+    assert not managed(mac).status()[0]
+
+
 def test_a_workspace_that_moved_takes_its_entry_along(root: Path) -> None:
     """The entry of a workspace that is gone is drift, and replaced."""
     other = workspaces.make(root.parent / "other")
@@ -258,7 +322,9 @@ def test_a_workspace_that_moved_takes_its_entry_along(root: Path) -> None:
     moved = other.rename(root.parent / "moved")
     good, lines = managed(moved).status()
     assert not good
-    assert f"  {CRON}: folder\n    is         {other}\n    should be  {moved}" in lines
+    removed, _, added, _ = changes(lines)
+    assert f"cd {other} " in removed
+    assert f"cd {moved} " in added
     install(moved)
     assert managed(moved).status()[0]
 
@@ -282,7 +348,7 @@ def test_what_would_not_work_is_not_installed(hostile: tuple[Path, Path], root: 
     )  # fmt: skip
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert "not installed, because it would not work as cron begins it" in said
+    assert "not installed: the trial run, as cron starts it, failed" in said
     assert "No module named doit" in said
     assert not table(root).exists()
     assert len(log(root)) == before
@@ -347,7 +413,10 @@ def test_launchd(mac: Path) -> None:
     assert "  ended with  exit code 0" in lines
     path.write_bytes(path.read_bytes().replace(b"<integer>0</integer>", b"<integer>5</integer>", 1))
     good, lines = managed(mac, "launchd").status()
-    assert (good, any("Minute" in line for line in lines)) == (False, True)
+    assert not good
+    assert [line.replace("\t", "") for line in changes(lines, PLIST)] == [
+        " <key>Minute</key>", "-<integer>5</integer>", "+<integer>0</integer>", " </dict>",
+    ]  # fmt: skip
     install(mac, "launchd")
     said = [line.split()[0] for line in (mac.parent / "said").read_text().splitlines()]
     assert [word for word in said if word != "print"] == [
@@ -359,7 +428,7 @@ def test_launchd(mac: Path) -> None:
     assert [one.name for one in agents.iterdir()] == ["mine.plist"]
     path.write_bytes(b"garbage")
     good, lines = managed(mac, "launchd").status()
-    assert (good, any("it is no property list" in line for line in lines)) == (False, True)
+    assert (good, changes(lines, PLIST)[0]) == (False, "-garbage")
 
 
 def test_protected_folders_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,13 +479,37 @@ def test_task_scheduler(win: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.write_text(text.replace("PT30M", "PT3H"))
     good, lines = managed(win, "windows").status()
     assert not good
-    named = f"  {TASK}: Settings/ExecutionTimeLimit\n    is         PT3H\n    should be  PT30M"
-    assert named in lines
+    field = "Settings/ExecutionTimeLimit"
+    assert changes(lines, TASK) == [f"-{field}: PT3H", f"+{field}: PT30M"]
+    kept.write_text("<!DOCTYPE x>")
+    good, lines = managed(win, "windows").status()
+    assert (good, changes(lines, TASK)) == (False, ["it is not a task"])
     kept.write_text(re.sub(r"true(</Enabled>\s*<Hidden>)", r"false\1", text))
     assert "it is disabled" in managed(win, "windows").status()[1][0]
     kept.write_text(text)
     list(managed(win, "windows").remove(really=True))
     assert not kept.exists()
+
+
+def test_a_task_of_many_triggers() -> None:
+    """Each trigger is compared; what Windows may omit in all of them is no difference."""
+    wanted = windows.render(on_windows(hours="8-11"))[TASK]
+    printed = wanted.decode("utf-16").replace("\r\n", "\n")
+
+    def differences(changed: str) -> list[str]:
+        assert changed != printed
+        return schtasks.differences(changed.encode(), wanted)
+
+    start = "Triggers/CalendarTrigger/StartBoundary"
+    assert differences(printed.replace("<Enabled>true</Enabled>", "")) == []
+    assert differences(printed.replace("T09:00", "T09:30")) == [
+        f"-{start}: 2024-01-01T09:30:00", f"+{start}: 2024-01-01T09:00:00",
+    ]  # fmt: skip
+    trigger = printed[printed.index("<CalendarTrigger>") : printed.index("</CalendarTrigger>") + 18]
+    assert f"+{start}: 2024-01-01T08:00:00" in differences(printed.replace(trigger, ""))
+    assert f"-{start}: 2024-01-01T08:00:00" in differences(printed.replace(trigger, trigger * 2))
+    off = differences(printed.replace("<Enabled>true", "<Enabled>false", 1))
+    assert off[0] == "-Triggers/CalendarTrigger/Enabled: false"
 
 
 def test_a_task_without_a_session(win: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -484,12 +577,12 @@ def test_the_words_of_a_trial(hostile: tuple[Path, Path]) -> None:
     """Each scheduler's trial is the command of its entry, with nothing of this environment."""
     one = posix(*hostile)
     for client in (systemctl, launchctl):
-        trial = client.trial(one, launchd.render(one) if client is launchctl else {})
+        trial = client.trial(one)
         assert trial.words[-1] == "heartbeat"
         assert trial.folder == hostile[0]
         assert "VIRTUAL_ENV" not in trial.environment
         assert len(trial.environment) <= 3
-    assert set(schtasks.trial(one, {}).environment) <= {*schtasks._KEPT, "PATH"}
+    assert set(schtasks.trial(one).environment) <= {*schtasks._KEPT, "PATH"}
 
 
 # --- the watchdog ---------------------------------------------------------------------------------
