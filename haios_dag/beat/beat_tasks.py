@@ -7,26 +7,24 @@ doit and leaves its outcome here; the last task turns the outcomes into the exit
 """
 
 import contextlib
-import multiprocessing
 import secrets
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
 from doit.exceptions import TaskError, TaskFailed
-from doit.reporter import ConsoleReporter
 
 from haios_dag.base import clock, files
-from haios_dag.base.console import printable, say, tolerate_any_console
+from haios_dag.base.console import printable, say
 from haios_dag.base.errors import EventError, HaiosError, LockedError
 from haios_dag.base.step import BeatContext, Counts, Step, StepOutcome
 from haios_dag.base.workspace import OUTPUT_AT, Workspace
+from haios_dag.beat import doit_settings
 from haios_dag.pulse.notifications import NotificationResult, Notifications
 
 Task = dict[str, Any]
@@ -35,34 +33,11 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "S
             if hasattr(signal, name)]  # fmt: skip
 
 
-DRY_RUN = {
-    "name": "dry_run",
-    "long": "dry-run",
-    "type": bool,
-    "default": False,
-    "help": "say what it would do with what is embedded already, and write nothing",
-}
-"""The option of a step with a `plan`, for `@task_params`, which is read before the task is made."""
-
 _ALONE = "--dry-run works for one step alone; nothing was done"
 _NOT_BEGUN = (
     "no beat was begun, so there is nothing to tell: doit ran this task without those before it"
     " (-s, --single); run: doit heartbeat"
 )
-_SIDE_BY_SIDE = "a beat runs in one process: leave out doit's option -n (--process)"
-
-
-class Reporter(ConsoleReporter):  # type: ignore[misc]  # doit has no types
-    """What doit itself prints of a run: the steps, and nothing beside the answer of a command."""
-
-    def __init__(self, outstream: TextIO | None, options: dict[str, Any]) -> None:
-        tolerate_any_console()
-        super().__init__(outstream or sys.stdout, options)  # Windows may give no console
-
-    def execute_task(self, task: Any) -> None:  # noqa: ANN401 - doit has no types
-        """Announce a task that begins, unless it is a command."""
-        if not (task.meta or {}).get("command"):
-            super().execute_task(task)
 
 
 class Beat:
@@ -84,26 +59,8 @@ class Beat:
 
     @property
     def doit_config(self) -> dict[str, Any]:
-        """What DOIT_CONFIG is to hold.
-
-        Every setting that would change what a beat is, is named, so that no `pyproject.toml` or
-        `doit.cfg` of the workspace does: doit lets DOIT_CONFIG go before both.
-        """
-        return {
-            "default_tasks": ["heartbeat"],
-            "backend": "sqlite3",
-            "dep_file": ":memory:",  # the workspace itself says what is up to date
-            "verbosity": 2,
-            "reporter": Reporter,
-            "sort": "definition",  # `doit list` in the order of the picture
-            "minversion": "0.37.0",
-            "num_process": 0,
-            "single": False,
-            "continue": False,
-            "always": False,
-            "pdb": False,
-            "auto_delayed_regex": False,
-        }
+        """What DOIT_CONFIG is to hold: settings of yours may be added, not these changed."""
+        return dict(doit_settings.PINNED)
 
     # --- tasks ---------------------------------------------------------------------------------
 
@@ -233,9 +190,8 @@ class Beat:
 
     def _unsuitable(self) -> str | None:
         """Return why this run of doit is not a beat's, or None."""
-        parallel = multiprocessing.parent_process() is not None
-        if parallel or threading.current_thread() is not threading.main_thread():
-            return _SIDE_BY_SIDE
+        if not doit_settings.is_serial():
+            return doit_settings.SIDE_BY_SIDE
         return _ALONE if self._planning else None
 
     # --- begin, event, end, verdict --------------------------------------------------------------

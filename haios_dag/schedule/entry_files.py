@@ -32,13 +32,6 @@ def entries(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> dic
     return {workspace.schedules / file: data for file, data in rendered.items()}
 
 
-def current(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> bool:
-    """Tell whether the files of an entry are up to date; raise HaiosError, OSError."""
-    wanted = entries(workspace, name, task)
-    folder = workspace.output.parent.is_dir()
-    return folder and all(path.is_file() and path.read_bytes() == wanted[path] for path in wanted)
-
-
 def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[str]:
     """Write the files of an entry; return what was done and how to install it, as lines.
 
@@ -48,7 +41,9 @@ def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[
     try:
         wanted = entries(workspace, name, task)
         files.ensure_folder(workspace.output.parent)  # schedulers create the file only
-        for path, data in wanted.items():
+        stale = {path: data for path, data in wanted.items()
+                 if not (path.is_file() and files.read(path) == data)}  # fmt: skip
+        for path, data in stale.items():
             files.write_atomic(path, data)
     except ScheduleError:
         _remove(workspace, name, task)
@@ -56,7 +51,7 @@ def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[
     except OSError as error:
         where = error.filename or workspace.schedules
         raise HaiosError(f"{where} cannot be written: {error.strerror}; correct that") from None
-    lines = [f"{path} written" for path in wanted]
+    lines = [f"{path} {'written' if path in stale else 'up to date'}" for path in wanted]
     system, platform_name = _SYSTEMS.get(name, ("Linux", "linux"))
     if sys.platform != platform_name:
         return [*lines, f"it is for {system} and has the paths of this computer; write it there"]

@@ -18,6 +18,7 @@ from doctors import BEAT, MARKER, STATUS, examine, program, sql, tree, trouble
 from freezegun import freeze_time
 from workspaces import doit, log
 
+from haios_dag import init
 from haios_dag.base import files, schema
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor import examination, place_checks, repair
@@ -214,11 +215,13 @@ def fifo(name: str) -> Callable[[Path], None]:
     return plant
 
 
+OLD_GRAPH = next((Path(init.__file__).parent / "older_graphs").glob("*.txt")).read_text()
 Plant = Callable[[Path], object]
 # the finding, words of it, what plants it
 FAULTS: list[tuple[str, str, Plant]] = [
     ("not-writable", "cannot be written", lambda root: PATCH.setattr(
         os, "access", lambda path, _: path != root / STATUS)),
+    ("graph-older", "of an older version", write("dodo.py", OLD_GRAPH)),
     ("not-a-regular-file", "nothing else was checked", fifo(STATUS)),
     ("modules-missing", "nosuchmodule", module("doctor.place_checks._NEEDED", ("nosuchmodule",))),
     ("no-fts5", "3.0 has no FTS5", module("memory.database.sqlite", lambda: ("3.0", False))),

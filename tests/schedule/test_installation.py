@@ -224,7 +224,7 @@ def test_exit_codes(root: Path) -> None:
     done = doit(root, "schedule-status", "cron")
     assert done.returncode == 2
     assert "not allowed to use this program" in done.stdout + done.stderr
-    done = doit(root, "schedule-install", "cron", "--yes")
+    done = doit(root, "schedule-install", "--yes", "cron")
     assert done.returncode == 1
     assert "not allowed to use this program" in done.stdout + done.stderr
     for words in (["schedule-status", "at"], ["schedule-install", "cron", "systemd"]):
@@ -343,7 +343,7 @@ def test_what_would_not_work_is_not_installed(hostile: tuple[Path, Path], root: 
     before = len(log(root))
     done = workspaces.run(
         [str(bare / "bin" / "python"), "-m", "doit", "-f", str(root / "dodo.py"),
-         "schedule-install", "cron", "--yes"],
+         "schedule-install", "--yes", "cron"],
         cwd=root, env={"PYTHONPATH": found},
     )  # fmt: skip
     assert done.returncode == 1
