@@ -11,9 +11,9 @@ def recall(workspace: Workspace) -> Task:
 
     @said
     def recall(words: list[str], count: int, json: bool) -> None:
-        from haios_dag.recall import ranking as recalling
+        from haios_dag.recall import show_recall
 
-        recalling.show(workspace, [*words, *_variables()], count, json=json)
+        show_recall.show(workspace, [*words, *_variables()], count, json=json)
 
     number = {
         "name": "count",

@@ -9,36 +9,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from haios_dag.base import clock, schema
-from haios_dag.ingest.markdown import ParsedDocument, Statement
+from haios_dag.ingest.markdown import ParsedDocument
 from haios_dag.ingest.statements import one_line, without_controls
-
-TraceOutcome = Literal["success", "partial_success", "failure"]
+from haios_dag.memory.records import Statement, Trace, TraceOutcome
 
 MAX_FIELD = 2_000  # characters of a field that is drawn from a document
 MIN_WORDS = 12  # a document that says less in all fields is no trace
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """One reasoning trace, named as HAIOS's table names its columns.
-
-    `key` is its stable identity within its source: "" for a document's, else the line's `id`, or
-    the SHA-256 of its content. `timestamp` is UTC, `YYYY-MM-DD HH:MM:SS`.
-    """
-
-    key: str
-    query: str
-    approach_taken: str
-    outcome: TraceOutcome
-    failure_reason: str | None
-    strategy_title: str
-    strategy_description: str
-    strategy_content: str
-    timestamp: str | None
 
 
 # --- documents -------------------------------------------------------------------------------
