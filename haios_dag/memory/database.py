@@ -140,7 +140,8 @@ class Database:
     def stream(self, sql: str, values: Values = ()) -> Iterator[Any]:
         """Yield the rows of a query as they are read."""
         with self.translated():
-            yield from self.connection.execute(sql, values)
+            for row in self.connection.execute(sql, values):  # noqa: UP028 - it would close it late
+                yield row
 
     def rows(self, sql: str, values: Values = ()) -> list[Any]:
         """Return the rows of a query."""

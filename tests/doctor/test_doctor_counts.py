@@ -77,14 +77,6 @@ def test_a_beat_its_undo_and_a_beat(copy: Path) -> None:
     assert "2 more were taken back" in found.what
 
 
-def test_an_undo_in_a_memory_from_before_it_was_noted(copy: Path) -> None:
-    """An older memory gets the table when it first needs it, and is read without it."""
-    sql(copy, "DROP TABLE dag_undone")
-    assert names(copy) == [""]
-    beat(copy, "synthesis-undo")
-    assert names(copy) == [""]
-
-
 def test_archives_count(copy: Path) -> None:
     """Beats in archives are compared too, and what is wrong there is found."""
     beat(copy, "events-clear")

@@ -177,17 +177,6 @@ def test_nothing_to_undo(workspace: Workspace, tmp_path: Path) -> None:
     assert list(empty.iterdir()) == []
 
 
-def test_memory_from_before_there_was_a_record(workspace: Workspace) -> None:
-    """Where the table of the record is missing, undo refuses and the next beat adds it."""
-    first(workspace)
-    with Foreign(workspace.memory) as foreign:
-        foreign.rows("DROP TABLE dag_undo")
-    with pytest.raises(UndoError, match="no synthesis to take back"):
-        undo(workspace)
-    beat(workspace, "one")
-    assert undo(workspace).insights == 2
-
-
 def test_idle_beats_keep_the_record(workspace: Workspace) -> None:
     """Beats that synthesize nothing leave the last synthesis to be undone."""
     first(workspace)
