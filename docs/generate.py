@@ -239,7 +239,9 @@ def _type(rule: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
 def _bookkeeping() -> str:
     """Return the table of our tables in memory, and of the columns that are explained."""
     rows, explained = [], []
-    for comment, name, body in _TABLE.findall(migrations.scripts() + word_index.INDEX):
+    for comment, name, body in _TABLE.findall(
+        migrations.script("migration_1.sql") + word_index.INDEX
+    ):
         holds, columns = _comment(comment)
         rows.append((f"`{name}`", holds, ", ".join(f"`{c}`" for c in _COLUMN.findall(body))))
         if columns:

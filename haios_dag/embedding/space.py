@@ -144,7 +144,7 @@ def _model() -> Any:  # noqa: ANN401 - the library has no types
 
         folder = Path(wordllama.__file__).parent
         return wordllama.WordLlama.load(disable_download=True, cache_dir=folder)
-    except Exception as error:  # whatever a damaged installation raises means the same to the user
+    except Exception as error:  # a damaged installation may raise anything
         raise ModelError(
             f"the embedding model cannot be loaded ({type(error).__name__}: {error}); {_REINSTALL}"
         ) from error

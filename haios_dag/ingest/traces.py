@@ -17,7 +17,7 @@ from haios_dag.ingest.statements import one_line, without_controls
 from haios_dag.memory.records import Statement, Trace, TraceOutcome
 
 MAX_FIELD = 2_000  # characters of a field that is drawn from a document
-MIN_WORDS = 12  # a document that says less in all fields is no trace
+MIN_WORDS = 12  # a document with fewer in all fields gives no trace
 
 
 # --- documents -------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def from_document(document: ParsedDocument) -> Trace | None:
     from `status`: a word for finished is success, one for given up is failure, and any other
     (active, pending, blocked) is partial_success, for its author left it open. The checkpoints
     of 2026 have no status, but the lists `completed` and `pending`: something completed is
-    success. None also when there is too little text, as in a template that nobody filled in.
+    success. None also when there is too little text, as in a template that was not filled in.
     """
     fields = document.fields
     template = fields.get("template")
@@ -171,7 +171,7 @@ def _first_time(fields: Mapping[str, Any]) -> str | None:
 def _utc(value: object) -> str | None:
     """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC.
 
-    So every machine stores the same row, whatever its zone.
+    So machines in every time zone store the same row.
     """
     try:
         if isinstance(value, str):

@@ -74,9 +74,6 @@ class SqliteBridges:
         )
         return [Pair(*row) for row in rows]
 
-    def count_waiting(self) -> int:
-        return int(self._db.value(f"SELECT count(*) FROM {WAITING_PAIR}"))
-
     def drop(self, pair: Pair) -> None:
         self._db.execute(
             "DELETE FROM dag_bridges WHERE concept_id = ? AND trace_id = ?",

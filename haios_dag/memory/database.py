@@ -163,7 +163,7 @@ class Database:
         return row and row[0]
 
     def columns(self, table: str) -> set[str]:
-        """Return the column names of a table; empty when there is no such table."""
+        """Return the column names of a table; empty when the table does not exist."""
         return set(self.column("SELECT name FROM pragma_table_info(?)", (table,)))
 
     def is_empty(self) -> bool:
@@ -176,7 +176,7 @@ class Database:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let the body read one state of the database, whatever is committed meanwhile."""
+        """Let the body read one state of the database, also while others commit."""
         self.execute("BEGIN")
         try:
             yield

@@ -155,7 +155,7 @@ class SqliteHealth:
 
     def word_index(self, seconds: float = BUSY_SECONDS / 2) -> str | None:
         if self._words.lacks():
-            return "there is none, or it is stale"
+            return "it is missing or stale"
         missing = self._count(
             "concepts WHERE id <= (SELECT max(id) FROM dag_items WHERE kind = 'concept')"
             " AND id NOT IN (SELECT id FROM dag_text_docsize)"

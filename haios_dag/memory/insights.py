@@ -228,7 +228,7 @@ class SqliteInsights:
 
 
 def _instant(utc: str | None) -> dt.datetime | None:
-    """Return a time as SQLite writes it in UTC; None where it is none."""
+    """Return a UTC time as SQLite writes it; None for other texts."""
     try:
         return dt.datetime.fromisoformat(utc or "").replace(tzinfo=dt.UTC)
     except ValueError:

@@ -212,9 +212,6 @@ class Bridges(Protocol):
     def waiting(self, limit: int) -> list[records.Pair]:
         """Return pairs not bridged yet, the most similar first, ties by id."""
 
-    def count_waiting(self) -> int:
-        """Return how many pairs are not bridged yet."""
-
     def drop(self, pair: records.Pair) -> None:
         """Forget a pair that cannot be put in words; it stays compared."""
 
@@ -340,7 +337,7 @@ class Health(Protocol):
         """
 
     def forget_vanished(self) -> int:
-        """Set aside items that another program has deleted; return how many."""
+        """Mark items that another program has deleted as orphans; return how many."""
 
     def forget_dangling(self) -> int:
         """Remove rows of our tables that refer to a row that is gone; return how many."""
@@ -386,7 +383,7 @@ class Store(Protocol):
         """
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """Let the body read one state of the memory, whatever is committed meanwhile."""
+        """Let the body read one state of the memory, also while others commit."""
 
     def transaction(self) -> AbstractContextManager[object]:
         """Run the body as one write transaction, the writer's lock taken first.

@@ -1,7 +1,7 @@
 """Taking back: what synthesis and bridging change is recorded, and replayed backwards.
 
-The record is made by triggers of the writing connection alone, so whatever the statements of the
-package change is in it, and other programs' work never is. Source of the method: "Automatic
+Triggers of the writing connection make the record, so every change by the statements of the package
+is in it, and the work of other programs never is. Source of the method: "Automatic
 Undo/Redo Using SQLite" in SQLite's documentation; here the record is data, never SQL to execute.
 """
 

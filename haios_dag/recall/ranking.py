@@ -53,7 +53,7 @@ def recall(workspace: "Workspace", query: str, count: int) -> tuple[list[Answer]
     """Return up to `count` answers, best first, and why a ranking is missing.
 
     Any text is a query; the first 8,000 characters of it count, as of every text in memory. Raise
-    MemoryUnavailableError when there is no memory or no beat has read it, or ModelError.
+    MemoryUnavailableError when there is no memory or no beat has worked on it, or ModelError.
     """
     query = query[:EMBEDDED_CHARACTERS]
     remarks: list[str] = []
@@ -138,7 +138,7 @@ def _by_meaning(store: "Store", asked: "Vector", limit: int) -> list[tuple[int, 
         looked_at *= 4
     rows = np.arange(len(found))
     vectors = store.vectors.read("concept", found, *space.DEFAULT)
-    with np.errstate(all="ignore"):  # a damaged vector is no number, and no answer
+    with np.errstate(all="ignore"):  # a damaged vector gives NaN
         exact = np.nan_to_num(rounded(vectors, asked[None], rows, np.zeros_like(rows)))
     best = np.argsort(-exact, kind="stable")[:limit]
     return [(found[row], float(exact[row])) for row in best if exact[row] > 0]

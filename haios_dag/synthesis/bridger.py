@@ -103,7 +103,7 @@ class Bridger:
         traces: "Sequence[int] | Ids",
         trace_vectors: "Vectors",
     ) -> "Iterator[Pair]":
-        """Yield the pairs above the threshold, those of one document aside."""
+        """Yield the pairs above the threshold whose sides stand in different documents."""
         for rows, columns, cosines in above(concept_vectors, trace_vectors, thresholds.BRIDGE):
             for row, column, similarity in zip(
                 rows.tolist(), columns.tolist(), cosines.tolist(), strict=True
@@ -154,7 +154,7 @@ class Bridger:
     def write(self, budget: int) -> None:
         """Write the best waiting pairs as insights, up to the budget."""
         new = 0
-        waiting = self.store.bridges.count_waiting()
+        waiting = self.store.counts()["waiting_pairs"]
         with progress("bridge", min(budget, waiting)) as advance:
             while pairs := self.store.bridges.waiting(min(_BATCH, budget - new)):
                 written = self._write_batch(pairs)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from haios_dag.memory.records import Kind, Product, Revision
 
 _BLOCK = 1024  # rows of the comparison of all sources with each other
-# Why a concept that is no insight is in no cluster, by its state.
+# Why a concept is in no cluster, by its state.
 _OUTSIDE = {
     "live": "waits for the next synthesis and is in no cluster yet",
     "orphan": "stands in no document any more and is in no cluster",
@@ -62,7 +62,7 @@ class _Explanation:
         yield from _history(revisions)
 
     def _concept(self, item: int) -> str:
-        """Return one sentence about an id that is no insight."""
+        """Return one sentence about a concept that is not an insight."""
         standing = self.store.provenance.standing("concept", item)
         if standing is None:
             raise HaiosError(f"no concept or insight has the id {item}")

@@ -243,7 +243,7 @@ def _is_chore(sentence: str) -> bool:
 
 
 def _is_sentence(text: str) -> bool:
-    """Tell whether a text is more than a label, whatever stands in brackets, quotes or code."""
+    """Tell whether a text is more than a label, without what stands in brackets, quotes or code."""
     return bool(_CLAUSE.search(_ASIDE.sub(" ", text)))
 
 
