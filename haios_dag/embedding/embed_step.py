@@ -51,10 +51,7 @@ def _embed_batch(store: "Store", batch: "list[Waiting]") -> int:
             blobs[item.text_hash] = known
         else:
             texts[item.text_hash] = item.text
-    if texts:
-        vectors = space.embed(list(texts.values()))
-        for digest, vector in zip(texts, vectors.astype("<f4"), strict=True):
-            blobs[digest] = vector.tobytes()
+    blobs |= zip(texts, space.embed_as_bytes(list(texts.values())), strict=True)
     with store.transaction():
         store.vectors.put(model, [(item.kind, item.id, blobs[item.text_hash]) for item in batch])
     return len(texts)

@@ -27,7 +27,7 @@ _BATCH, _BATCH_CHARACTERS = 64, 64_000  # texts, and characters with the padding
 
 
 class Space(NamedTuple):
-    """What vectors of one model share."""
+    """An embedding model with its number of dimensions: only vectors of one space are compared."""
 
     model: str
     dimensions: int
@@ -56,6 +56,11 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
         vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
         vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
     return _unit(vectors)
+
+
+def embed_as_bytes(texts: Sequence[str]) -> list[bytes]:
+    """Return the vectors of texts as a memory keeps them: little-endian float32."""
+    return [vector.tobytes() for vector in embed(texts).astype("<f4")] if texts else []
 
 
 def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], NDArray[np.float32]]":

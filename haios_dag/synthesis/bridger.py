@@ -145,9 +145,8 @@ class Bridger:
             }
             with self.store.undo.record("bridge", self.beat):
                 for pair, draft in changed.items():
-                    insight = bridges[pair.concept]
                     self.store.insights.revise(
-                        "cross", insight, draft, space.DEFAULT.model, self.beat
+                        "cross", bridges[pair.concept], draft, space.DEFAULT.model, self.beat
                     )
             self.counts.add(revised_bridges=len(changed))
 
@@ -196,7 +195,7 @@ class Bridger:
             for pair in pairs
             if (content := self._content(pair, said[pair], done[pair], embed))
         }
-        vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
+        vectors = space.embed_as_bytes(list(contents.values()))
         return {
             pair: Draft(
                 content=content,
@@ -206,7 +205,7 @@ class Bridger:
                     Source(pair.trace, pair.similarity),
                 ],
                 confidence=round(pair.similarity, 4),
-                vector=vector.tobytes(),
+                vector=vector,
                 method=insight_text.METHOD,
                 reason=reason or f"similarity {pair.similarity:.2f}",
             )

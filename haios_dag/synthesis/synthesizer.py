@@ -76,7 +76,6 @@ class Synthesizer:
     def _place(self, kind: "Kind") -> Clusters:
         """Return the new items by the leader of the cluster that they join."""
         new = self.store.insights.unconsidered(kind)
-
         placed_now = np.array(new, np.int64)
 
         def near(vectors: "Vectors") -> Kept | None:
@@ -104,9 +103,9 @@ class Synthesizer:
         kept = self.store.insights.leading(kind, sorted(found))
         if not kept:
             return None
-        sizes = (
-            self.store.insights.cluster_sizes(kind, kept) if self.max_members else [1] * len(kept)
-        )
+        sizes = [1] * len(kept)
+        if self.max_members:
+            sizes = self.store.insights.cluster_sizes(kind, kept)
         return Kept(kept, self._vectors(kind, kept), sizes)
 
     def _synthesize(self, kind: "Kind", clusters: Clusters) -> None:
@@ -156,8 +155,7 @@ class Synthesizer:
         """Write what was extracted, and the places of the new members, in one commit."""
         spoken = {k: v for k, v in results.items() if isinstance(v, insight_text.Extract)}
         contents = {leader: f"[{one.title}] {one.text}" for leader, one in spoken.items()}
-        vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
-        blobs = {k: vector.tobytes() for k, vector in zip(contents, vectors, strict=True)}
+        vectors = dict(zip(contents, space.embed_as_bytes([*contents.values()]), strict=True))
         new = 0
         with self.store.undo.record("synthesize", self.beat):
             for leader, members in everyone.items():
@@ -172,7 +170,7 @@ class Synthesizer:
                     content=contents[leader],
                     sources=[Source(m.id, m.similarity) for m in everyone[leader]],
                     confidence=spoken[leader].confidence,
-                    vector=blobs[leader],
+                    vector=vectors[leader],
                     method=insight_text.METHOD,
                     reason=f"{len(gained)} new {kind}s",
                 )
