@@ -27,11 +27,18 @@ MODEL = "test-4"
 
 
 class StoreContract:
-    """Behaviour that every back end shows; a subclass says how a memory comes to be."""
+    """Behaviour that every back end shows, through the protocol alone.
+
+    A subclass says how a memory comes to be, and how it is opened.
+    """
 
     def make(self, path: Path) -> None:
         """Make an empty memory."""
         raise NotImplementedError
+
+    def open(self, path: Path, *, write: bool = True) -> Store:
+        """Open a memory."""
+        return SqliteStore.open(path, write=write)
 
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
@@ -43,7 +50,7 @@ class StoreContract:
     @pytest.fixture
     def store(self, path: Path) -> Iterator[Store]:
         """The memory, open for writing."""
-        with SqliteStore.open(path, write=True) as store:
+        with self.open(path) as store:
             yield store
 
     @pytest.fixture

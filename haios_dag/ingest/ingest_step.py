@@ -123,18 +123,16 @@ def _read_batch(
         begun = time.time_ns()
         try:
             data = read_file(file, settings.max_megabytes)
-            kept, statements, found_traces = _parse(path, data, counts)
+            head, statements, found_traces = _parse(path, data, counts)
         except DocumentError as error:
             problems.append(f"{path}: {error}")
             continue
-        # A file written this moment may change again without its time stamp telling.
         size, mtime_ns, ctime_ns = state
-        racy = mtime_ns > begun - _RACY_NS
-        untrusted = (size, 0, ctime_ns)
-        digest = hashlib.sha256(data).hexdigest()
-        recorded = Recorded(untrusted if racy else state, digest, kept)
+        if mtime_ns > begun - _RACY_NS:
+            mtime_ns = 0  # it may change again without its time stamp telling
+        recorded = Recorded((size, mtime_ns, ctime_ns), hashlib.sha256(data).hexdigest(), head)
         if found_traces and not keep_traces:  # read again until the memory takes them
-            recorded = Recorded(untrusted, "", kept)
+            recorded = Recorded((size, 0, ctime_ns), "", head)
             counts.add(untaken_traces=len(found_traces))
             found_traces = []
         parsed.append((path, recorded, statements, found_traces))

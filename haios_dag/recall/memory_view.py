@@ -11,10 +11,10 @@ from haios_dag.recall.ranking import Answer
 
 
 class MemoryView:
-    """The memory of a workspace, only to be read; it is opened for each call alone.
+    """The memory of a workspace, only to be read; each call opens it and closes it again.
 
-    Where there is no memory yet, or no beat has worked on it, all answers are empty. Each method
-    raises ConfigError, or MemoryUnavailableError when the memory cannot be used.
+    Where there is no memory yet, all answers are empty. Each method raises ConfigError, or
+    MemoryUnavailableError when the memory cannot be used.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -22,7 +22,7 @@ class MemoryView:
 
     def counts(self) -> dict[str, int]:
         """Return how much there is of everything, as the status has it under `memory`."""
-        if not self._is_prepared():
+        if not self._workspace.has_memory():
             return {}
         with open_memory(self._workspace, write=False) as store:
             return store.counts()
@@ -30,22 +30,20 @@ class MemoryView:
     def recall(self, query: str, count: int = 10) -> list[Answer]:
         """Return up to `count` answers to a query, best first, as `doit recall` prints them.
 
-        Raise ModelError when the embedding model cannot be loaded.
+        There are none before the first beat. Raise ModelError when the embedding model cannot be
+        loaded.
         """
-        if not query.strip() or not self._is_prepared():
+        if not query.strip() or not self._workspace.has_memory():
             return []
+        with open_memory(self._workspace, write=False) as store:
+            if not store.is_prepared():
+                return []
         answers, _ = ranking.recall(self._workspace, query, count)
         return answers
 
     def newest_insights(self, count: int = 10) -> list[Insight]:
         """Return up to `count` insights, those written or revised last first, without bridges."""
-        if not self._is_prepared():
+        if not self._workspace.has_memory():
             return []
         with open_memory(self._workspace, write=False) as store:
             return store.insights.newest(count)
-
-    def _is_prepared(self) -> bool:
-        if not self._workspace.has_memory():
-            return False
-        with open_memory(self._workspace, write=False) as store:
-            return store.is_prepared()

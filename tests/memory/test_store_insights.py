@@ -25,7 +25,6 @@ from store_contract import (
 
 from haios_dag.memory.protocol import Store
 from haios_dag.memory.records import ClusterMember, Pair, Recorded, Statement, Trace
-from haios_dag.memory.store import SqliteStore
 
 TEXTS = [f"Statement number {number} says what no other statement says." for number in range(6)]
 
@@ -287,7 +286,7 @@ class TransactionsContract(StoreContract):
     def test_readers_see_whole_transactions(self, store: Store, path: Path) -> None:
         """Until a transaction is committed, another connection sees the state before it."""
         read(store, "docs/a.md", TEXTS[0])
-        with SqliteStore.open(path, write=False) as reader:
+        with self.open(path, write=False) as reader:
             with store.transaction():
                 store.documents.replace("docs/a.md", *arguments(*TEXTS))
                 assert reader.counts()["concepts"] == 1

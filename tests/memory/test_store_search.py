@@ -179,9 +179,9 @@ class SearchContract(StoreContract):
         foreign.rows("DROP TABLE dag_text")
         foreign.concept(LOG)
         before = foreign.rows("SELECT * FROM dag_items"), foreign.rows("SELECT * FROM concepts")
-        with SqliteStore.open(store.path, write=False) as reader:
+        with self.open(store.path, write=False) as reader:
             assert "next beat" in str(reader.search.lacks_words())
-        with SqliteStore.open(store.path, write=True) as writer:
+        with self.open(store.path, write=True) as writer:
             assert writer.search.lacks_words() is None
             assert writer.search.by_words(["zebra"], 9) == [insight]
             assert before == (
@@ -202,7 +202,7 @@ class SearchContract(StoreContract):
         insight = speak(store, "concept", "[Zebra] Text.", 1, 2)
         with monkeypatch.context() as without:
             without.setattr(word_index, "has_fts5", lambda _: False)
-            with SqliteStore.open(store.path, write=True) as other:
+            with self.open(store.path, write=True) as other:
                 assert "no FTS5" in str(other.search.lacks_words())
                 read(other, "docs/b.md", LOG)
                 with other.transaction():
@@ -210,7 +210,7 @@ class SearchContract(StoreContract):
                         "concept", insight, draft("[Okapi] T.", 1, 2), MODEL, None
                     )
         assert store.search.lacks_words() is not None
-        with SqliteStore.open(store.path, write=True) as again:
+        with self.open(store.path, write=True) as again:
             assert again.search.lacks_words() is None
             assert again.search.by_words(["zebra"], 9) == []
             assert again.search.by_words(["okapi"], 9) == [insight]

@@ -79,15 +79,21 @@ def test_a_revised_insight_is_the_newest(tmp_path: Path) -> None:
     assert ours.written > other.written
 
 
-@pytest.mark.parametrize("database", [None, "v3"])
-def test_without_a_memory_all_is_empty(tmp_path: Path, database: str | None) -> None:
-    """Where no beat has worked, there is nothing to see, and nothing is made."""
+def test_without_a_memory_all_is_empty(tmp_path: Path) -> None:
+    """Where there is no memory, there is nothing to see, and none is made."""
+    view = MemoryView(Workspace(tmp_path))
+    assert (view.counts(), view.recall("lock"), view.newest_insights()) == ({}, [], [])
+    assert snapshot(tmp_path) == {}
+
+
+def test_before_the_first_beat_nothing_answers(tmp_path: Path) -> None:
+    """A memory of HAIOS that no beat has worked on is counted, and not changed."""
     workspace = Workspace(tmp_path)
-    if database:
-        getattr(haios_databases, database)(workspace.memory)
+    haios_databases.v3(workspace.memory)
     before = snapshot(tmp_path)
     view = MemoryView(workspace)
-    assert (view.counts(), view.recall("lock"), view.newest_insights()) == ({}, [], [])
+    assert view.counts() == {"concepts": 0, "entities": 0, "traces": 0}
+    assert (view.recall("lock"), view.newest_insights()) == ([], [])
     assert snapshot(tmp_path) == before
 
 
