@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import workspaces  # the generated documents are the tests' own
 
 from haios_dag.embedding import space
-from haios_dag.memory.insights import ClusterMember, Draft, Source
-from haios_dag.memory.store import Store
+from haios_dag.memory.records import ClusterMember, Draft, Source
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import insight_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from haios_dag.memory.vectors import Kind
+    from haios_dag.memory.records import Kind
 
     Vectors = NDArray[np.float32]
 
@@ -165,13 +165,13 @@ def make(
     If not `bridged`, the traces are about large clusters of concepts, and every pair is new.
     """
     model = space.DEFAULT.model
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         for fast in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
-            store.connection.execute(f"PRAGMA {fast}")
+            store.database.connection.execute(f"PRAGMA {fast}")
         with store.transaction():
-            store.use_space(model)
+            store.vectors.use_space(model)
         # Words are indexed at the end, all at once.
-        indexes, store._indexes_words = store._indexes_words, False  # noqa: SLF001
+        indexing, store.database.before_commit = store.database.before_commit, []
         clusters = _Clusters(seed)
         _fill(store, "concept", concepts, clusters, bridged=bridged)
         of_traces = _Clusters(seed + 1, about=None if bridged else clusters.topics)
@@ -179,25 +179,31 @@ def make(
         with store.transaction():
             for leader, members in clusters.members.items():
                 if len(members) >= SPEAKS:
-                    text = store.text("concept", leader)
+                    text = store.items.text("concept", leader)
                     draft = Draft(
                         content=f"[{' '.join(text.split()[1:5])}] {text}",
                         sources=[Source(m.id, m.similarity) for m in members],
                         confidence=0.5,
-                        vector=store.vectors("concept", [leader], model, space.DEFAULT.dimensions)
+                        vector=store.vectors.read(
+                            "concept", [leader], model, space.DEFAULT.dimensions
+                        )
                         .astype("<f4")
                         .tobytes(),
                         method=insight_text.METHOD,
                         reason=f"{len(members)} new concepts",
                     )
-                    store.lead("concept", leader, store.add_insight("concept", draft, model, None))
-        store._indexes_words = indexes  # noqa: SLF001
+                    store.insights.lead(
+                        "concept", leader, store.insights.add("concept", draft, model, None)
+                    )
+        store.database.before_commit = indexing
         with store.transaction():
-            store.adopt()
-        store.connection.execute("PRAGMA journal_mode = WAL")
+            store.items.adopt()
+        store.database.connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _fill(store: Store, kind: "Kind", count: int, clusters: _Clusters, *, bridged: bool) -> None:
+def _fill(
+    store: SqliteStore, kind: "Kind", count: int, clusters: _Clusters, *, bridged: bool
+) -> None:
     """Add items of one kind as another program would, and do with them what beats do."""
     texts = sentences(len(kind))
     insert = {
@@ -208,16 +214,16 @@ def _fill(store: Store, kind: "Kind", count: int, clusters: _Clusters, *, bridge
     for start in range(1, count + 1, CHUNK):
         ids = range(start, min(start + CHUNK, count + 1))
         vectors, placed = clusters.grow(ids)
-        with store.transaction() as connection:
-            connection.executemany(insert, [(next(texts),) for _ in ids])
-            store.adopt()
+        with store.transaction():
+            store.database.executemany(insert, [(next(texts),) for _ in ids])
+            store.items.adopt()
             rows = zip(ids, vectors.astype("<f4"), strict=True)
-            store.put_vectors(
+            store.vectors.put(
                 space.DEFAULT.model, [(kind, item, vector.tobytes()) for item, vector in rows]
             )
-            store.put_members(kind, placed, None)
+            store.insights.put_members(kind, placed, None)
             if bridged:
-                store.mark_bridged(kind, ids)
+                store.bridges.mark_bridged(kind, ids)
 
 
 def workspace(root: Path, concepts: int, documents: int) -> Path:

@@ -20,9 +20,9 @@ from measuring import Row, compare, in_turns, seconds, timed
 
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import above
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import bridge_step
 from haios_dag.synthesis.clustering import BLOCK, Leaders
 
@@ -46,16 +46,16 @@ def pairs(folder: Path, concepts: int, traces: int, runs: int) -> Iterator[Row]:
     """Compare all pairs of concepts and traces: from vectors in memory, and as a whole step."""
     made = folder / "pairs.db"
     memories.make(made, concepts, traces=traces, bridged=False)
-    with Store.open(made, write=False) as store:
+    with SqliteStore.open(made, write=False) as store:
         model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
-        left = store.vectors("concept", store.unbridged("concept"), model, dimensions)
-        right = store.vectors("trace", store.unbridged("trace"), model, dimensions)
+        left = store.vectors.read("concept", store.bridges.unbridged("concept"), model, dimensions)
+        right = store.vectors.read("trace", store.bridges.unbridged("trace"), model, dimensions)
     kept: list[tuple[int, int, float]] = []
 
     def ours() -> None:
         kept[:] = [
             pair
-            for found in above(left, right, space.DEFAULT.bridge)
+            for found in above(left, right, thresholds.BRIDGE)
             for pair in zip(*(part.tolist() for part in found), strict=True)
         ]
 
@@ -97,7 +97,7 @@ def _flat(left: "Vectors", right: "Vectors") -> Callable[[], int] | None:
     def flat() -> int:
         index = faiss.IndexFlatIP(right.shape[1])
         index.add(right)
-        limits, _, _ = index.range_search(left, space.DEFAULT.bridge)
+        limits, _, _ = index.range_search(left, thresholds.BRIDGE)
         return int(limits[-1])
 
     return flat
@@ -129,7 +129,7 @@ def _loop(left: "Vectors", right: "Vectors", pairs: int) -> float:
     for i, concept in enumerate(concepts):
         for j, trace in enumerate(traces):
             similarity = sum(map(operator.mul, concept, trace))
-            if similarity >= space.DEFAULT.bridge:
+            if similarity >= thresholds.BRIDGE:
                 kept.append((i, j, similarity))
     taken = time.perf_counter() - begun
     return taken * pairs / (len(concepts) * len(traces))
@@ -148,7 +148,7 @@ def _clusters(case: str, vectors: "Vectors", runs: int) -> Iterator[Row]:
     led: list[int] = []
 
     def ours() -> None:
-        leaders = Leaders(space.DEFAULT.cluster)
+        leaders = Leaders(thresholds.CLUSTER)
         placed = []
         for start in range(0, len(vectors), BLOCK):
             block = vectors[start : start + BLOCK]

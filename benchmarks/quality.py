@@ -29,8 +29,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 import workspaces  # noqa: E402 - the generated documents are the tests' own
 
-from haios_dag.embedding import space  # noqa: E402
-from haios_dag.memory.store import Store  # noqa: E402
+from haios_dag.embedding import space, thresholds  # noqa: E402
+from haios_dag.memory.store import SqliteStore  # noqa: E402
 from haios_dag.synthesis import insight_text, near_copies  # noqa: E402
 
 LABELS = ("useful", "weak", "useless")
@@ -62,7 +62,7 @@ def near_copy_scores() -> dict[str, Any]:
     planted = pairs()
     vectors = space.embed([text for *_, one, other in planted for text in (one, other)])
     near = [
-        float(vectors[2 * i] @ vectors[2 * i + 1]) >= space.DEFAULT.duplicate
+        float(vectors[2 * i] @ vectors[2 * i + 1]) >= thresholds.DUPLICATE
         for i in range(len(planted))
     ]
     truth = [kind == "repeat" for kind, *_ in planted]
@@ -90,23 +90,23 @@ def _scores(truth: Sequence[bool], told: Sequence[bool]) -> dict[str, float]:
 
 def insights(memory: Path) -> Iterator[Insight]:
     """Yield the insights of clusters in a memory, in the order of their ids."""
-    with Store.open(memory, write=False) as store:
-        rows = store.connection.execute(
+    with SqliteStore.open(memory, write=False) as store:
+        rows = store.database.connection.execute(
             "SELECT kind, leader, synthesized_concept_id, content, synthesis_confidence"
             " FROM dag_clusters JOIN synthesis_clusters ON synthesis_clusters.id = cluster_id"
             " JOIN concepts ON concepts.id = synthesized_concept_id ORDER BY concepts.id"
         ).fetchall()
         for kind, leader, insight, content, confidence in rows:
-            sources = store.connection.execute(
+            sources = store.database.connection.execute(
                 "SELECT source_id FROM synthesis_provenance WHERE synthesized_concept_id = ?"
                 " AND source_type = ?",
                 (insight, kind),
             ).fetchall()
-            members = [member.id for member in store.live_members(kind, leader)]
+            members = [member.id for member in store.insights.live_members(kind, leader)]
             yield Insight(
                 content,
-                [store.text(kind, member) for member in members],
-                [store.text(kind, source) for (source,) in sources],
+                [store.items.text(kind, member) for member in members],
+                [store.items.text(kind, source) for (source,) in sources],
                 confidence,
             )
 

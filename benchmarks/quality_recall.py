@@ -30,7 +30,7 @@ from haios_dag.base.step import BeatContext  # noqa: E402
 from haios_dag.base.workspace import Workspace  # noqa: E402
 from haios_dag.embedding import embed_step  # noqa: E402
 from haios_dag.ingest import ingest_step  # noqa: E402
-from haios_dag.memory.store import Store  # noqa: E402
+from haios_dag.memory.store import SqliteStore  # noqa: E402
 from haios_dag.recall import ranking  # noqa: E402
 from haios_dag.synthesis import bridge_step, synthesize_step  # noqa: E402
 
@@ -55,9 +55,9 @@ def plant(root: Path) -> tuple[Workspace, Evidence]:
         path = root / "docs" / f"note-{number}.md"
         path.write_text(f"# Note\n\n{statement}\n", encoding="utf-8")
     workspace = read(root)
-    with Store.open(workspace.memory, write=False) as store:
-        every = store.bridgeable("concept", range(store.counts()["concepts"] + 1))
-        ids = {store.text("concept", one): one for one in every}
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        every = store.bridges.bridgeable("concept", range(store.counts()["concepts"] + 1))
+        ids = {store.items.text("concept", one): one for one in every}
     return workspace, {q: {ids[one] for one in some} for q, some in asked.items()}
 
 
@@ -68,10 +68,10 @@ def copy(root: Path, source: Path) -> tuple[Workspace, Evidence]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     workspace = read(root)
     found: Evidence = {}
-    with Store.open(workspace.memory, write=False) as store:
+    with SqliteStore.open(workspace.memory, write=False) as store:
         every = range(store.counts()["concepts"] + 1)
-        for concept in store.bridgeable("concept", every):
-            for place in store.places("concept", concept):
+        for concept in store.bridges.bridgeable("concept", every):
+            for place in store.items.places("concept", concept):
                 if place.heading:
                     found.setdefault(place.heading.replace(" > ", " "), set()).add(concept)
     asked = sorted(found, key=lambda query: hashlib.sha256(query.encode()).digest())[:QUERIES]
@@ -94,14 +94,14 @@ def fused(workspace: Workspace, query: str) -> set[int]:
 
 def words_alone(workspace: Workspace, query: str) -> set[int]:
     """Return the statements that the best ten by their words are or link to."""
-    with Store.open(workspace.memory, write=False) as store:
-        return linked(workspace, store.by_words(ranking.terms(query), AT))
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        return linked(workspace, store.search.by_words(ranking.terms(query), AT))
 
 
 def linked(workspace: Workspace, answers: Iterable[int]) -> set[int]:
     """Return these concepts and the concepts that they were made of."""
-    with Store.open(workspace.memory, write=False) as store:
-        found = [store.found(one) for one in answers]
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        found = [store.search.found(one) for one in answers]
     sources = {one.id for each in found for one in each.sources if one.kind == "concept"}
     return sources | {each.id for each in found}
 

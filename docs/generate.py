@@ -23,8 +23,8 @@ from doit.doit_cmd import DoitMain  # noqa: E402 - it needs the path above, as d
 from haios_dag.base import config, schema  # noqa: E402
 from haios_dag.commands import COMMANDS, Option  # noqa: E402
 from haios_dag.doctor import findings  # noqa: E402
-from haios_dag.embedding import space  # noqa: E402
-from haios_dag.memory import row_counts, tables, word_index  # noqa: E402
+from haios_dag.embedding import space, thresholds  # noqa: E402
+from haios_dag.memory import migrations, word_index  # noqa: E402
 from haios_dag.resonance import rules  # noqa: E402
 from haios_dag.schedule import cron, job, launchd, systemd, windows  # noqa: E402
 from haios_dag.status import signals  # noqa: E402
@@ -235,7 +235,7 @@ def _bookkeeping() -> str:
     """Return the table of our tables in memory, and of the columns that are explained."""
     rows, explained = [], []
     for comment, name, body in _TABLE.findall(
-        tables.BOOKKEEPING + row_counts.TABLE + word_index.INDEX
+        migrations.script("migration_1.sql") + word_index.INDEX
     ):
         holds, columns = _comment(comment)
         rows.append((f"`{name}`", holds, ", ".join(f"`{c}`" for c in _COLUMN.findall(body))))
@@ -274,9 +274,9 @@ def _space() -> str:
         [
             ("model", f"`{one.model}`"),
             ("numbers in a vector", str(one.dimensions)),
-            ("two texts belong together from", str(one.cluster)),
-            ("two texts say the same from", str(one.duplicate)),
-            ("a concept explains a trace from", str(one.bridge)),
+            ("two texts belong together from", str(thresholds.CLUSTER)),
+            ("two texts say the same from", str(thresholds.DUPLICATE)),
+            ("a concept explains a trace from", str(thresholds.BRIDGE)),
         ],
     )
 

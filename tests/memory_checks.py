@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from haios_dag.memory.health import Health
+from haios_dag.memory.database import Database
+from haios_dag.memory.store import SqliteStore
 
 Row = tuple[Any, ...]
 Memory = Path | sqlite3.Connection
@@ -178,7 +179,7 @@ def assert_invariants(memory: Memory, model: str | None = None) -> None:
         def rows(sql: str, *values: object) -> list[Row]:
             return connection.execute(sql, values).fetchall()
 
-        health = Health(connection, Path("memory"))
+        health = SqliteStore(Database(connection, Path("memory"))).health()
         assert (health.damage(), health.dangling(), list(health.broken())) == ([], {}, [])
         assert health.count_leaderless() == 0
         assert rows(_CANNOT_BE_SEARCHED) == []

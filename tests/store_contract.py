@@ -9,23 +9,36 @@ import haios_databases
 import pytest
 from memory_checks import Foreign, blob
 
-from haios_dag.ingest.markdown import Statement
-from haios_dag.ingest.traces import Trace
-from haios_dag.memory.bridges import Pair
-from haios_dag.memory.documents import Recorded
-from haios_dag.memory.insights import ClusterMember, Draft, Source
-from haios_dag.memory.store import Store
-from haios_dag.memory.vectors import Kind
+from haios_dag.ingest.statements import form
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.records import (
+    ClusterMember,
+    Draft,
+    Kind,
+    Pair,
+    Recorded,
+    Source,
+    Statement,
+    Trace,
+)
+from haios_dag.memory.store import SqliteStore
 
 MODEL = "test-4"
 
 
 class StoreContract:
-    """Behaviour that every back end shows; a subclass says how a memory comes to be."""
+    """Behaviour that every back end shows, through the protocol alone.
+
+    A subclass says how a memory comes to be, and how it is opened.
+    """
 
     def make(self, path: Path) -> None:
         """Make an empty memory."""
         raise NotImplementedError
+
+    def open(self, path: Path, *, write: bool = True) -> Store:
+        """Open a memory."""
+        return SqliteStore.open(path, write=write)
 
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
@@ -37,7 +50,7 @@ class StoreContract:
     @pytest.fixture
     def store(self, path: Path) -> Iterator[Store]:
         """The memory, open for writing."""
-        with Store.open(path, write=True) as store:
+        with self.open(path) as store:
             yield store
 
     @pytest.fixture
@@ -52,7 +65,7 @@ class Created(StoreContract):
 
     def make(self, path: Path) -> None:
         """Let the first writer create it."""
-        with Store.open(path, write=True, create=True):
+        with SqliteStore.open(path, write=True, create=True):
             pass
 
 
@@ -102,22 +115,23 @@ def read(
 ) -> int:
     """Let memory read a document that says these texts, one a line; return the new concepts."""
     statements = [
-        Statement(text, "Directive", heading, line) for line, text in enumerate(texts, start=1)
+        Statement(text, "Directive", heading, line, form(text))
+        for line, text in enumerate(texts, start=1)
     ]
     with store.transaction():
         content = recorded("\n".join(texts) + repr(traces))
-        return store.replace_document(path, content, statements, traces, boilerplate)
+        return store.documents.replace(path, content, statements, traces, boilerplate)
 
 
 def forget(store: Store, path: str, boilerplate: int = 5) -> None:
     """Let memory hear that a document is gone."""
     with store.transaction():
-        store.remove_document(path, boilerplate)
+        store.documents.remove(path, boilerplate)
 
 
 def waiting(store: Store) -> list[tuple[str, int]]:
     """Return the kinds and ids of what waits for a vector."""
-    return [(item.kind, item.id) for item in store.unembedded(1000)]
+    return [(item.kind, item.id) for item in store.vectors.unembedded(1000)]
 
 
 def give_vectors(
@@ -127,11 +141,12 @@ def give_vectors(
 ) -> None:
     """Embed everything that waits."""
     with store.transaction():
-        store.adopt()
-        if store.space() != model:
-            store.use_space(model)
-        store.put_vectors(
-            model, [(item.kind, item.id, vector(item.text)) for item in store.unembedded(1000)]
+        store.items.adopt()
+        if store.vectors.space() != model:
+            store.vectors.use_space(model)
+        store.vectors.put(
+            model,
+            [(item.kind, item.id, vector(item.text)) for item in store.vectors.unembedded(1000)],
         )
 
 
@@ -143,7 +158,7 @@ def concept(foreign: Foreign, text: str) -> int:
 def join(store: Store, kind: Kind, leader: int, *members: int, beat: str | None = None) -> None:
     """Record that items form a cluster under its leader."""
     with store.transaction():
-        store.put_members(
+        store.insights.put_members(
             kind, [ClusterMember(one, leader, 1.0) for one in (leader, *members)], beat
         )
 
@@ -164,9 +179,9 @@ def speak(store: Store, kind: Kind, content: str, *members: int, beat: str | Non
     """Form a cluster of the members, led by the first, and write its insight; return its id."""
     join(store, kind, *members, beat=beat)
     with store.transaction():
-        store.adopt()
-        insight = store.add_insight(kind, draft(content, *members), MODEL, beat)
-        store.lead(kind, members[0], insight)
+        store.items.adopt()
+        insight = store.insights.add(kind, draft(content, *members), MODEL, beat)
+        store.insights.lead(kind, members[0], insight)
     return insight
 
 
@@ -174,10 +189,10 @@ def bridge(store: Store, concept: int, of: int, beat: str | None = None) -> int:
     """Write the bridge of a concept and a trace; return its id."""
     pair = Pair(concept, of, 0.75)
     with store.transaction():
-        store.adopt()
-        store.put_pairs([pair])
-        insight = store.add_insight(
+        store.items.adopt()
+        store.bridges.put_pairs([pair])
+        insight = store.insights.add(
             "cross", draft(f"[Bridge] {concept}-{of}", concept, of), MODEL, beat
         )
-        store.link(pair, insight)
+        store.bridges.link(pair, insight)
     return insight

@@ -14,12 +14,12 @@ import pytest
 import run
 from memory_checks import assert_invariants
 
-from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.embedding import space, thresholds
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis.clustering import BLOCK, Leaders
 
 if TYPE_CHECKING:
-    from haios_dag.memory.vectors import Kind
+    from haios_dag.memory.records import Kind
 
 
 def test_every_case_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,19 +84,19 @@ def test_a_memory_is_what_beats_leave(tmp_path: Path, monkeypatch: pytest.Monkey
         ).fetchall()
     connection.close()
     model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
-    with Store.open(path, write=False) as store:
-        assert not store.has_unembedded()
-        assert not store.has_unconsidered()
-        assert not store.has_unbridged()
+    with SqliteStore.open(path, write=False) as store:
+        assert not store.vectors.has_unembedded()
+        assert not store.insights.has_unconsidered()
+        assert not store.bridges.has_unbridged()
         assert store.counts()["insights"] > 20
-        assert len(store.by_words(["case"], 10)) == 10
+        assert len(store.search.by_words(["case"], 10)) == 10
         again = []
         kinds: list[tuple[Kind, int]] = [("concept", 900), ("trace", 300)]
         for kind, count in kinds:
-            leaders = Leaders(space.DEFAULT.cluster)
+            leaders = Leaders(thresholds.CLUSTER)
             for start in range(1, count + 1, BLOCK):
                 ids = list(range(start, min(start + BLOCK, count + 1)))
-                vectors = store.vectors(kind, ids, model, dimensions)
+                vectors = store.vectors.read(kind, ids, model, dimensions)
                 assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
                 again += [(kind, *placed) for placed in leaders.assign(ids, vectors)]
     assert [row[:3] for row in again] == [row[:3] for row in kept]
@@ -131,10 +131,10 @@ def test_pairs_are_there_to_be_found(tmp_path: Path) -> None:
     path = tmp_path / "memory.db"
     memories.make(path, 400, traces=50, bridged=False)
     model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
-    with Store.open(path, write=False) as store:
-        concepts, traces = store.unbridged("concept"), store.unbridged("trace")
+    with SqliteStore.open(path, write=False) as store:
+        concepts, traces = store.bridges.unbridged("concept"), store.bridges.unbridged("trace")
         assert len(traces) == 50
-        left = store.vectors("concept", concepts, model, dimensions)
-        right = store.vectors("trace", traces, model, dimensions)
-    near = (left @ right.T >= space.DEFAULT.bridge).sum()
+        left = store.vectors.read("concept", concepts, model, dimensions)
+        right = store.vectors.read("trace", traces, model, dimensions)
+    near = (left @ right.T >= thresholds.BRIDGE).sum()
     assert 40 < near < 400 * 50 / 10

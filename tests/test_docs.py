@@ -111,7 +111,9 @@ def test_every_attribute_of_a_beat_is_named() -> None:
 def test_every_state_and_type_is_named() -> None:
     """The page of memory explains each state of an item and names each type of a statement."""
     text = page("memory")
-    states = re.search(r"CHECK \(state IN \((.*?)\)\)", generate.tables.BOOKKEEPING)
+    states = re.search(
+        r"CHECK \(state IN \((.*?)\)\)", generate.migrations.script("migration_1.sql")
+    )
     assert states is not None
     rows = table(text, "state", "what it means")
     assert [row[0].strip("`") for row in rows] == re.findall(r"'(\w+)'", states[1])

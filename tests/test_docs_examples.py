@@ -20,7 +20,7 @@ import haios_dag
 from haios_dag import events
 from haios_dag.base import config, files, schema
 from haios_dag.base.workspace import Workspace
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.events import dates, show_events
 from haios_dag.ingest import traces
 
@@ -217,7 +217,7 @@ def test_cosines_of_near_statements() -> None:
         vectors = space.embed([one, other])
         found = float(vectors[0] @ vectors[1])
         assert f"{found:.2f}" == shown
-        assert found >= space.DEFAULT.duplicate
+        assert found >= thresholds.DUPLICATE
 
 
 def test_status_keys(beaten: Path) -> None:

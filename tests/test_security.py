@@ -27,8 +27,8 @@ from haios_dag.base import files
 from haios_dag.base.errors import DocumentError
 from haios_dag.base.step import BeatContext
 from haios_dag.base.workspace import Workspace
-from haios_dag.ingest import ingest_step
-from haios_dag.memory.store import Store
+from haios_dag.ingest import ingest_step, scan
+from haios_dag.memory.store import SqliteStore
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes, links and file names")
 
@@ -90,8 +90,8 @@ def test_hostile_names_go_through_the_whole_graph(attacked: Path) -> None:
     assert set(workspaces.steps(heartbeat).values()) == {"ran"}
     assert heartbeat["new_insights"] > 0
     assert heartbeat["new_bridges"] > 0
-    with Store.open(attacked / "memory.db", write=False) as store:
-        known = store.recorded()
+    with SqliteStore.open(attacked / "memory.db", write=False) as store:
+        known = store.documents.recorded()
     assert heartbeat["steps"]["ingest"]["documents"] == len(known)
     for name in hostile.NAMES:
         assert f"docs/{name.decode('utf-8', 'backslashreplace')}" in known
@@ -353,8 +353,8 @@ def test_nothing_behind_a_link_is_read(tmp_path: Path) -> None:
     (root / "traces" / "t.jsonl").symlink_to(outside / "t.jsonl")
     done = hostile.run(root, ["ingest"])
     assert done.returncode == 0, done.stderr
-    with Store.open(root / "memory.db", write=False) as store:
-        assert len(store.recorded()) == 4
+    with SqliteStore.open(root / "memory.db", write=False) as store:
+        assert len(store.documents.recorded()) == 4
     assert private.encode() not in (root / "memory.db").read_bytes()
 
 
@@ -367,15 +367,15 @@ def test_a_link_that_takes_the_place_of_a_document_is_not_read(
     private = "The harbour of the other folder is where its ships are counted."
     outside.write_text(f"# Private\n\n{private}\n")
     document.write_text("# New\n\nA thing that was never said before is here.\n")
-    plain = ingest_step.scan
+    plain = scan.find_files
 
-    def scan(workspace: Workspace) -> dict[str, ingest_step.ScannedFile]:
+    def found_then_replaced(workspace: Workspace) -> dict[str, scan.ScannedFile]:
         found = plain(workspace)
         document.unlink()
         document.symlink_to(outside)
         return found
 
-    monkeypatch.setattr(ingest_step, "scan", scan)
+    monkeypatch.setattr(ingest_step, "find_files", found_then_replaced)
     with pytest.raises(DocumentError, match=r"docs/new\.md.*symbolic links"):
         ingest_step.run(BeatContext(Workspace(copy)))
     assert private.encode() not in (copy / "memory.db").read_bytes()

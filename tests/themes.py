@@ -7,8 +7,8 @@ from store_contract import read, trace
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import embed_step
-from haios_dag.ingest.traces import Trace
-from haios_dag.memory.store import Store
+from haios_dag.memory.records import Trace
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import bridge_step, synthesize_step
 
 LOCKING = [
@@ -50,7 +50,7 @@ ALONE = [
 def made(root: Path) -> Workspace:
     """Make a workspace with an empty memory."""
     workspace = Workspace(root)
-    with Store.open(workspace.memory, write=True, create=True):
+    with SqliteStore.open(workspace.memory, write=True, create=True):
         pass
     return workspace
 
@@ -59,7 +59,7 @@ def write(
     workspace: Workspace, path: str, *texts: str, heading: str = "Notes", own: Trace | None = None
 ) -> None:
     """Let memory read a document, with its own trace if one is given."""
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         read(store, path, *texts, traces=[own] if own else [], heading=heading)
 
 

@@ -73,5 +73,5 @@ def written_by(workspace: Workspace, beat: str) -> tuple[int, int]:
     with contextlib.suppress(MemoryUnavailableError, ConfigError):
         if workspace.has_memory():
             with open_memory(workspace, write=False) as store:
-                return store.written_by(beat)
+                return store.insights.written_by(beat)
     return 0, 0

@@ -10,7 +10,7 @@ from haios_dag import events
 from haios_dag.base import beat_lock, clock, files, schema
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.findings import Finding, found, ok
-from haios_dag.memory.database import cache_folder
+from haios_dag.memory.vectors import cache_folder
 from haios_dag.pulse import liveness
 from haios_dag.schedule import trial_run
 

@@ -13,10 +13,11 @@ from haios_dag import events
 from haios_dag.base import beat_lock, clock
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.findings import Finding, found, ok
-from haios_dag.memory.health import Health, Rows
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.records import WrittenRows
 
 _ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
-_NOTHING: Rows = (0, 0, 0, 0)
+_NOTHING: WrittenRows = (0, 0, 0, 0)
 _SHOWN = 3
 _KEPT = 1000
 
@@ -43,7 +44,7 @@ class _Comparison:
     `ended` are beats that are known to have ended before, so that all their rows are there.
     """
 
-    def __init__(self, workspace: Workspace, store: Health, ended: Iterable[str] = ()) -> None:
+    def __init__(self, workspace: Workspace, store: Store, ended: Iterable[str] = ()) -> None:
         self._ended = frozenset(ended)
         self.exact = self.undone = 0
         self.wrong = {name: _Beats() for name in (
@@ -53,8 +54,9 @@ class _Comparison:
         self._now = clock.stamp(clock.now())
         self._under_way = beat_lock.read(workspace).get("beat")
         with store.snapshot():
-            self._written = store.written()
-            self._taken_back = store.undone()
+            health = store.health()
+            self._written = health.written()
+            self._taken_back = health.undone()
         unseen = set(self._written)
         first = None
         for entry in events.read(workspace):
@@ -90,7 +92,7 @@ class _Comparison:
         return beat not in self._ended and (beat == self._under_way or beat >= self._now)
 
 
-def claims(workspace: Workspace, store: Health) -> Iterator[Finding]:
+def claims(workspace: Workspace, store: Store) -> Iterator[Finding]:
     """Compare what each heartbeat claims with the rows of its beat."""
     compared = _Comparison(workspace, store)
     if compared.wrong["beats-meanwhile"].number:
@@ -103,7 +105,7 @@ def claims(workspace: Workspace, store: Health) -> Iterator[Finding]:
         yield ok(f"{compared.exact:,} heartbeats claim exactly the rows that memory has{undone}")
 
 
-def _claims(event: dict[str, Any], rows: Rows) -> Rows:
+def _claims(event: dict[str, Any], rows: WrittenRows) -> WrittenRows:
     """Return the counts of an event; for what it does not record, those of `rows`."""
     # A step that was interrupted between a commit and its count has fewer than it wrote.
     steps = None if event.get("outcome") == "interrupted" else event.get("steps")

@@ -8,7 +8,8 @@ from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.count_checks import claims
 from haios_dag.doctor.findings import Finding, found, ok
 from haios_dag.embedding.space import DEFAULT
-from haios_dag.memory.health import Health
+from haios_dag.memory import open_memory
+from haios_dag.memory.protocol import Store
 
 _LONGEST = 500  # characters of what SQLite says of damage
 NAMES = ("memory", "words", "references", "invariants", "items", "vectors", "cache", "counts")
@@ -24,7 +25,7 @@ def checks(workspace: Workspace) -> Iterator[tuple[str, Callable[[], Iterator[Fi
         yield "memory", lambda: iter([found("no-memory", path)])
         return
     try:
-        store = Health.open(path, write=False)
+        store = open_memory(workspace, write=False)
     except MemoryUnavailableError as error:
         if error.is_busy:
             raise
@@ -46,15 +47,15 @@ def checks(workspace: Workspace) -> Iterator[tuple[str, Callable[[], Iterator[Fi
         yield "counts", lambda: claims(workspace, store)
 
 
-def _pages(store: Health) -> Iterator[Finding]:
-    if damage := store.damage():
+def _pages(store: Store) -> Iterator[Finding]:
+    if damage := store.health().damage():
         yield found("memory-damaged", store.path, damage="; ".join(damage)[:_LONGEST])
     else:
         yield ok("it opens, and SQLite finds no damage in its pages and indexes")
 
 
-def _references(store: Health) -> Iterator[Finding]:
-    dangling = store.dangling()
+def _references(store: Store) -> Iterator[Finding]:
+    dangling = store.health().dangling()
     for table, number in dangling.items():
         name = "dangling-ours" if table.startswith("dag_") else "dangling-theirs"
         yield found(name, store.path, table=table, number=number)
@@ -62,56 +63,56 @@ def _references(store: Health) -> Iterator[Finding]:
         yield ok("no row refers to a missing one")
 
 
-def _invariants(store: Health) -> Iterator[Finding]:
-    broken = list(store.broken())
+def _invariants(store: Store) -> Iterator[Finding]:
+    broken = list(store.health().broken())
     for one in broken:
         ids = ", ".join(map(str, one.some)) + (", …" if one.number > len(one.some) else "")
         name = "invariant-broken" if one.ours else "invariant-of-others"
         where = f"{store.path}: concepts {ids}"
         yield found(name, where, number=one.number, what=one.what, one=one.some[0])
-    if leaderless := store.count_leaderless():
+    if leaderless := store.health().count_leaderless():
         yield found("leaderless", store.path, number=leaderless)
     elif not broken:
         yield ok("insights and bridges are consistent")
 
 
-def _items(store: Health) -> Iterator[Finding]:
-    if vanished := store.count_vanished():
+def _items(store: Store) -> Iterator[Finding]:
+    if vanished := store.health().count_vanished():
         yield found("items-vanished", store.path, number=vanished)
-    if wrong := store.count_wrong_totals():
+    if wrong := store.health().count_wrong_totals():
         yield found("counts-kept-wrong", store.path, number=wrong)
     if not (vanished or wrong):
         yield ok("no concept or trace that the beat works on is missing")
 
 
-def _vectors(store: Health) -> Iterator[Finding]:
-    damaged = store.count_damaged_vectors(DEFAULT.model, DEFAULT.dimensions)
-    mixed = store.count_mixed()
+def _vectors(store: Store) -> Iterator[Finding]:
+    damaged = store.health().count_damaged_vectors(*DEFAULT)
+    mixed = store.health().count_mixed()
     if damaged:
         yield found("vectors-damaged", store.path, number=damaged, length=DEFAULT.dimensions)
     if mixed:
         yield found("vectors-mixed", store.path, number=mixed)
-    if other := (space := store.space()) not in (None, DEFAULT.model):
+    if other := (space := store.vectors.space()) not in (None, DEFAULT.model):
         yield found("space-of-others", store.path, space=space, ours=DEFAULT.model)
-    if products := store.count_products_unembedded():
+    if products := store.health().count_products_unembedded():
         yield found("insights-without-vector", store.path, number=products)
     if not (damaged or mixed or other or products):
-        embedded, every = store.coverage()
+        embedded, every = store.health().coverage()
         yield ok(
             f"all vectors are whole and of one model; {embedded:,} of {every:,} concepts,"
             " traces and insights have one"
         )
 
 
-def _words(store: Health) -> Iterator[Finding]:
-    if wrong := store.word_index():
+def _words(store: Store) -> Iterator[Finding]:
+    if wrong := store.health().word_index():
         yield found("words-wrong", store.path, wrong=wrong)
     else:
         yield ok("the word index matches the texts")
 
 
-def _cache(store: Health) -> Iterator[Finding]:
-    if wrong := store.cache_disagrees(DEFAULT.model, DEFAULT.dimensions):
+def _cache(store: Store) -> Iterator[Finding]:
+    if wrong := store.health().cache_disagrees(*DEFAULT):
         yield found("cache-wrong", f"{store.path}-vectors", wrong=wrong)
     else:
         yield ok("the vector cache matches the database, or there is none")

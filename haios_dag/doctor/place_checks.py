@@ -15,7 +15,7 @@ from haios_dag.base import files
 from haios_dag.base.errors import ConfigError
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor.findings import Finding, found, ok
-from haios_dag.memory import database
+from haios_dag.memory import word_index
 
 LEAST = 64 << 20
 """Bytes that a disk needs: a beat's write-ahead log, both status files, the event log's growth."""
@@ -46,7 +46,7 @@ def python(_: Workspace) -> Iterator[Finding]:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         yield found("modules-missing", modules=", ".join(missing))
-    sqlite, fts5 = database.sqlite()
+    sqlite, fts5 = word_index.sqlite()
     if not fts5:
         yield found("no-fts5", version=sqlite)
     if fts5 and not missing:

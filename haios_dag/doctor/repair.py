@@ -10,7 +10,8 @@ from haios_dag.base.workspace import Workspace
 from haios_dag.doctor import beat_checks, place_checks
 from haios_dag.doctor.findings import Finding
 from haios_dag.embedding.space import DEFAULT
-from haios_dag.memory.health import Health
+from haios_dag.memory import open_memory
+from haios_dag.memory.protocol import Store
 
 
 def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Finding]:
@@ -21,7 +22,7 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
     """
     repairs = [] if damaged else [say for name, say in _REPAIRS.items() if name in wanted]
     if repairs:
-        with Health.open(workspace.memory, write=False) as store:
+        with open_memory(workspace, write=False) as store:
             yield _back_up(store)
     if "env" in wanted:
         path = workspace.root / ".env"
@@ -32,12 +33,12 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
             files.remove_leftovers(path)
         yield Finding("fixed", "the temporary files of killed writes are removed")
     if repairs:
-        with Health.open(workspace.memory, write=True) as store:
+        with open_memory(workspace, write=True) as store:
             for repair in repairs:
                 yield Finding("fixed", repair(store), str(workspace.memory))
 
 
-def _back_up(store: Health) -> Finding:
+def _back_up(store: Store) -> Finding:
     now = f"{clock.now():%Y%m%dT%H%M%SZ}"
     target = store.path.with_name(f"{store.path.name}.backup-{now}")
     needed = place_checks.size(store.path) + place_checks.LEAST
@@ -54,39 +55,40 @@ def _back_up(store: Health) -> Finding:
             advance(now - done)
             done = now
 
-        store.back_up(target, step)
+        store.health().back_up(target, step)
     return Finding("fixed", "the memory was copied before anything was changed", str(target))
 
 
-def _vanished(store: Health) -> str:
-    return f"{store.forget_vanished():,} missing concepts and traces are set aside"
+def _vanished(store: Store) -> str:
+    return f"{store.health().forget_vanished():,} missing concepts and traces are set aside"
 
 
-def _dangling(store: Health) -> str:
-    return f"{store.forget_dangling():,} rows of ours that referred to missing rows are removed"
+def _dangling(store: Store) -> str:
+    removed = store.health().forget_dangling()
+    return f"{removed:,} rows of ours that referred to missing rows are removed"
 
 
-def _vectors(store: Health) -> str:
-    waiting = store.embed_again(DEFAULT.model, DEFAULT.dimensions)
+def _vectors(store: Store) -> str:
+    waiting = store.health().embed_again(*DEFAULT)
     return f"{waiting:,} concepts and traces wait for a vector; the next beat makes it"
 
 
-def _totals(store: Health) -> str:
-    store.count_again()
+def _totals(store: Store) -> str:
+    store.health().count_again()
     return "the items are counted again"
 
 
-def _words(store: Health) -> str:
-    store.rebuild_words()
+def _words(store: Store) -> str:
+    store.health().rebuild_words()
     return "the word index is built again"
 
 
-def _cache(store: Health) -> str:
-    store.remove_cache()
+def _cache(store: Store) -> str:
+    store.vectors.remove_cache()
     return "the vector cache is deleted"
 
 
-_REPAIRS: dict[str, Callable[[Health], str]] = {
+_REPAIRS: dict[str, Callable[[Store], str]] = {
     "dangling": _dangling,
     "vanished": _vanished,
     "vectors": _vectors,

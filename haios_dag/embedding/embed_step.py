@@ -9,8 +9,8 @@ from haios_dag.embedding import space
 from haios_dag.memory import open_memory
 
 if TYPE_CHECKING:
-    from haios_dag.memory.store import Store
-    from haios_dag.memory.vectors import Waiting
+    from haios_dag.memory.protocol import Store
+    from haios_dag.memory.records import Waiting
 
 _BATCH = 2048
 
@@ -20,7 +20,7 @@ def idle(workspace: Workspace) -> str | None:
     if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
     with open_memory(workspace, write=False) as store:
-        if store.space() == space.DEFAULT.model and not store.has_unembedded():
+        if store.vectors.space() == space.DEFAULT.model and not store.vectors.has_unembedded():
             return "every concept and trace has a vector"
     return None
 
@@ -31,11 +31,11 @@ def run(beat: BeatContext) -> None:
     counts.start("vectors", "reused")
     with open_memory(beat.workspace, write=True) as store:
         with store.transaction():
-            store.adopt()
-            if store.space() != space.DEFAULT.model:
-                store.use_space(space.DEFAULT.model)
-        with progress("embed", store.count_unembedded()) as advance:
-            while batch := store.unembedded(_BATCH):
+            store.items.adopt()
+            if store.vectors.space() != space.DEFAULT.model:
+                store.vectors.use_space(space.DEFAULT.model)
+        with progress("embed", store.vectors.count_unembedded()) as advance:
+            while batch := store.vectors.unembedded(_BATCH):
                 made = _embed_batch(store, batch)
                 counts.add(vectors=made, reused=len(batch) - made)
                 advance(len(batch))
@@ -47,14 +47,11 @@ def _embed_batch(store: "Store", batch: "list[Waiting]") -> int:
     blobs: dict[bytes, bytes] = {}
     texts: dict[bytes, str] = {}
     for item in batch:
-        if (known := store.vector_of_text(item.text_hash, model)) is not None:
+        if (known := store.vectors.of_text(item.text_hash, model)) is not None:
             blobs[item.text_hash] = known
         else:
             texts[item.text_hash] = item.text
-    if texts:
-        vectors = space.embed(list(texts.values()))
-        for digest, vector in zip(texts, vectors.astype("<f4"), strict=True):
-            blobs[digest] = vector.tobytes()
+    blobs |= zip(texts, space.embed_as_bytes(list(texts.values())), strict=True)
     with store.transaction():
-        store.put_vectors(model, [(item.kind, item.id, blobs[item.text_hash]) for item in batch])
+        store.vectors.put(model, [(item.kind, item.id, blobs[item.text_hash]) for item in batch])
     return len(texts)

@@ -3,18 +3,16 @@
 A text's vector is two unit vectors side by side: the mean of its WordLlama token vectors (256
 floats, weight 0.65), and its signed hashed words (512 floats, weight 0.35). The weights are the
 squares of the factors, so the dot product of two texts is 0.65 x cosine + 0.35 x cosine: meaning,
-and the very words, which in a workspace full of names often tell more. Thresholds belong to the
-space: another model's cosines mean something else.
+and the very words, which in a workspace full of names often tell more.
 """
 
 import functools
 import math
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from haios_dag.base.errors import ModelError
 
@@ -28,30 +26,16 @@ _DENSE_WEIGHT, _HASHED_WEIGHT = 0.65, 0.35
 _BATCH, _BATCH_CHARACTERS = 64, 64_000  # texts, and characters with the padding, a batch
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
-    """What vectors of one model share. Similarities are cosines.
-
-    `cluster`: from here on two texts belong together. `duplicate`: from here on they say the same.
-    `bridge`: from here on a concept explains a trace.
-    """
+class Space(NamedTuple):
+    """An embedding model with its number of dimensions: only vectors of one space are compared."""
 
     model: str
     dimensions: int
-    cluster: float
-    duplicate: float
-    bridge: float
 
 
 _REINSTALL = "reinstall it: pip install --force-reinstall wordllama==0.4.0.post1"
 # The release of the weights is a part of the model's name: another one makes other vectors.
-DEFAULT = Space(
-    model="wordllama-0.4.0.post1-256+words-512",
-    dimensions=_DENSE + _HASHED,
-    cluster=0.58,
-    duplicate=0.92,
-    bridge=0.54,
-)
+DEFAULT = Space("wordllama-0.4.0.post1-256+words-512", _DENSE + _HASHED)
 
 
 def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
@@ -72,6 +56,19 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
         vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
         vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
     return _unit(vectors)
+
+
+def embed_as_bytes(texts: Sequence[str]) -> list[bytes]:
+    """Return the vectors of texts as a memory keeps them: little-endian float32."""
+    return [vector.tobytes() for vector in embed(texts).astype("<f4")] if texts else []
+
+
+def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], NDArray[np.float32]]":
+    """Embed each of these texts once; return a function that gives some of them as rows."""
+    known = sorted(set(texts))
+    rows = {text: row for row, text in enumerate(known)}
+    vectors = embed(known)
+    return lambda some: vectors[[rows[text] for text in some]]
 
 
 def _checked(dense: "NDArray[np.float32]", texts: int) -> "NDArray[np.float32]":
@@ -152,7 +149,7 @@ def _model() -> Any:  # noqa: ANN401 - the library has no types
 
         folder = Path(wordllama.__file__).parent
         return wordllama.WordLlama.load(disable_download=True, cache_dir=folder)
-    except Exception as error:  # whatever a damaged installation raises means the same to the user
+    except Exception as error:  # a damaged installation may raise anything
         raise ModelError(
             f"the embedding model cannot be loaded ({type(error).__name__}: {error}); {_REINSTALL}"
         ) from error

@@ -1,47 +1,36 @@
 """The step `ingest`: read changed, new and deleted documents and traces into memory."""
 
-import fnmatch
 import hashlib
-import os
-import re
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haios_dag.base import files
 from haios_dag.base.errors import DocumentError, MemoryUnavailableError
 from haios_dag.base.progress import progress
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import document_head
+from haios_dag.ingest.scan import ScannedFile, find_files, read_file
 from haios_dag.memory import open_memory
-from haios_dag.memory.documents import FileState, Recorded
+from haios_dag.memory.records import FileState, Recorded
 
 if TYPE_CHECKING:
-    from haios_dag.ingest.markdown import Statement
-    from haios_dag.ingest.traces import Trace
-    from haios_dag.memory.store import Store
+    from haios_dag.memory.protocol import Store
+    from haios_dag.memory.records import Statement, Trace
 
 _BATCH = 64  # documents a transaction
 _NAMED = 5  # problems named in an error; the rest are counted
 _RACY_NS = 2_000_000_000  # the coarsest time stamps in use (FAT): 2 s
-_SKIPPED_FOLDERS = {".git", ".haios", "node_modules"}
-
-
-ScannedFile = tuple[
-    str, FileState
-]  # a file's path as the system knows it, and what stat said of it
 
 
 def idle(workspace: Workspace) -> str | None:
     """Return why there is nothing to read, or None. Documents are compared, not parsed."""
     if not workspace.config.ingest.enabled:
         return "switched off in haios.toml"
-    found = scan(workspace)
+    found = find_files(workspace)
     if workspace.has_memory():
         with open_memory(workspace, write=False) as store:
-            known = store.recorded()
+            known = store.documents.recorded()
             limit = workspace.config.ingest.max_megabytes
             if next(_changed(store, found, known, limit), None) or known.keys() - found.keys():
                 return None
@@ -60,14 +49,14 @@ def run(beat: BeatContext) -> None:
     settings = beat.config.ingest
     counts.start("documents", "removed", "new_concepts", "traces")
     problems: list[str] = []
-    found = scan(workspace)
+    found = find_files(workspace)
     with open_memory(workspace, write=True, create=True) as store:
-        known = store.recorded()
+        known = store.documents.recorded()
         gone = sorted(known.keys() - found.keys())
         with store.transaction():
-            refusal = store.refuses_traces()
+            refusal = store.documents.refuses_traces()
             for path in gone:
-                store.remove_document(path, settings.boilerplate_documents)
+                store.documents.remove(path, settings.boilerplate_documents)
         counts.add(removed=len(gone))
         changed = sorted(_changed(store, found, known, settings.max_megabytes))
         with progress("ingest", len(changed)) as advance:
@@ -91,66 +80,10 @@ def run(beat: BeatContext) -> None:
         )
 
 
-def scan(workspace: Workspace) -> dict[str, ScannedFile]:
-    """Return every file that ingest reads, by its path as memory keeps it, in no order.
-
-    Symbolic links below the folders are not followed: they could lead out of the workspace, or
-    round in circles.
-    """
-    root, settings = workspace.root, workspace.config.ingest
-    found: dict[str, ScannedFile] = {}
-    for folder in settings.folders:
-        _find(root / folder, _prefix(folder), ".md", found, deep=True)
-    _find(root / settings.traces, _prefix(settings.traces), ".jsonl", found, deep=False)
-    _find(root, "", ".md", found, deep=False)
-    if settings.exclude:
-        excluded = re.compile("|".join(map(fnmatch.translate, settings.exclude))).match
-        found = {path: one for path, one in found.items() if not excluded(path)}
-    return found
-
-
-def _prefix(folder: str) -> str:
-    """Return what the names of a configured folder's files begin with."""
-    name = os.path.normpath(folder).replace(os.sep, "/")
-    return "" if name == "." else f"{name}/"
-
-
-def _find(
-    folder: Path | str, prefix: str, suffix: str, found: dict[str, ScannedFile], *, deep: bool
-) -> None:
-    """Add the regular files with a suffix, by their path from the workspace."""
-    try:
-        entries = list(os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise DocumentError(f"{folder}: {error.strerror}; make the folder readable") from error
-    for entry in entries:
-        name = entry.name
-        if name.endswith(suffix) and entry.is_file(follow_symlinks=False):
-            try:
-                stat = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            except OSError as error:
-                raise DocumentError(f"{entry.path}: {error.strerror}; check that disk") from error
-            state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-            found[_text(prefix + name)] = (entry.path, state)
-        elif deep and name not in _SKIPPED_FOLDERS and entry.is_dir(follow_symlinks=False):
-            _find(entry.path, f"{prefix}{name}/", suffix, found, deep=True)
-
-
-def _text(name: str) -> str:
-    """Return a file name as text that can be stored, even where it is not UTF-8."""
-    if name.isascii():
-        return name
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _changed(
     store: "Store",
     found: dict[str, ScannedFile],
-    known: dict[str, FileState | None],
+    known: dict[str, FileState],
     max_megabytes: float,
 ) -> Iterator[str]:
     """Yield the files that memory does not know as they are: new, or of another content.
@@ -164,26 +97,11 @@ def _changed(
             yield path
         elif before != state:
             try:
-                digest = hashlib.sha256(_bytes(file, max_megabytes)).hexdigest()
+                digest = hashlib.sha256(read_file(file, max_megabytes)).hexdigest()
             except DocumentError:
                 digest = ""
-            if digest != store.recorded_hash(path):
+            if digest != store.documents.recorded_hash(path):
                 yield path
-
-
-def _bytes(file: str, max_megabytes: float) -> bytes:
-    """Return a file's content; raise DocumentError when it is too long or unreadable."""
-    try:
-        with files.open_plain(Path(file), follow=False) as stream:  # a link, since it was found
-            size = os.fstat(stream.fileno()).st_size
-            if size > max_megabytes * 1_000_000:
-                raise DocumentError(
-                    f"{size / 1e6:,.0f} MB long, more than [ingest] max_megabytes ="
-                    f" {max_megabytes:g}"
-                )
-            return stream.read()
-    except OSError as error:
-        raise DocumentError(f"cannot be read: {error.strerror}") from error
 
 
 def _read_batch(
@@ -204,26 +122,24 @@ def _read_batch(
     for path, (file, state) in batch.items():
         begun = time.time_ns()
         try:
-            data = _bytes(file, settings.max_megabytes)
-            kept, statements, found_traces = _parse(path, data, counts)
+            data = read_file(file, settings.max_megabytes)
+            head, statements, found_traces = _parse(path, data, counts)
         except DocumentError as error:
             problems.append(f"{path}: {error}")
             continue
-        # A file written this moment may change again without its time stamp telling.
         size, mtime_ns, ctime_ns = state
-        racy = mtime_ns > begun - _RACY_NS
-        untrusted = (size, 0, ctime_ns)
-        digest = hashlib.sha256(data).hexdigest()
-        recorded = Recorded(untrusted if racy else state, digest, kept)
+        if mtime_ns > begun - _RACY_NS:
+            mtime_ns = 0  # it may change again without its time stamp telling
+        recorded = Recorded((size, mtime_ns, ctime_ns), hashlib.sha256(data).hexdigest(), head)
         if found_traces and not keep_traces:  # read again until the memory takes them
-            recorded = Recorded(untrusted, "", kept)
+            recorded = Recorded((size, 0, ctime_ns), "", head)
             counts.add(untaken_traces=len(found_traces))
             found_traces = []
         parsed.append((path, recorded, statements, found_traces))
     new = 0
     with store.transaction():
         for path, recorded, statements, found_traces in parsed:
-            new += store.replace_document(
+            new += store.documents.replace(
                 path, recorded, statements, found_traces, settings.boilerplate_documents
             )
     read = sum(len(found_traces) for *_, found_traces in parsed)
@@ -251,11 +167,11 @@ def _parse(
 def _note_touched(
     store: "Store",
     found: dict[str, ScannedFile],
-    known: dict[str, FileState | None],
+    known: dict[str, FileState],
     changed: set[str],
 ) -> None:
     """Keep the new time stamps of files that were only touched, so they are not hashed again."""
     with store.transaction():
         for path, (_, state) in found.items():
             if known.get(path, state) != state and path not in changed:
-                store.touch_document(path, state)
+                store.documents.touch(path, state)

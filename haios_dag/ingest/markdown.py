@@ -13,35 +13,15 @@ from typing import TYPE_CHECKING, Any
 from haios_dag.base.errors import DocumentError
 from haios_dag.ingest import front_matter
 from haios_dag.ingest.statements import clean, extract, form, kind, one_line, without_controls
+from haios_dag.memory.records import Statement
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
-
-__all__ = ["ParsedDocument", "Statement", "form", "parse"]
 
 MAX_LINES = 20_000  # a line can cost 20 KB of memory; the longest real document has 2,492
 MAX_NESTING = 20  # nine lists inside each other; the parser recurses
 MAX_HEADING = 200  # characters
 MAX_REPLACED = 0.1  # share of characters; above it the bytes are in another encoding
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement: its text, its type by form, its heading path and its first line.
-
-    `heading` is `A > B` from the document's first-level heading down, "" when there is none.
-    `line` is 1-based in the file.
-    """
-
-    text: str
-    type: str
-    heading: str
-    line: int
-
-    @property
-    def form(self) -> str:
-        """The text with names and numbers masked: template text is known by its form."""
-        return form(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +63,8 @@ def parse(data: bytes) -> ParsedDocument:
         for block, offset in _blocks(raw):
             first = head.first_line + line + offset
             statements += (
-                Statement(text, kind(text), heading, first + at) for text, at in extract(block)
+                Statement(text, kind(text), heading, first + at, form(text))
+                for text, at in extract(block)
             )
     return ParsedDocument(title[:MAX_HEADING], head.fields, statements, warnings, head.problem)
 

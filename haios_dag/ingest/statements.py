@@ -136,7 +136,7 @@ def _words(text: str) -> int:
 def _is_statement(text: str) -> bool:
     """Tell whether a cleaned text says something in words.
 
-    It does not when it is struck through, a template's placeholder, or code that nobody fenced.
+    It does not when it is struck through, a template's placeholder, or unfenced code.
     """
     text = text.lstrip()
     if "{{" in text or text.startswith("~~") or _CALL.match(text):

@@ -9,36 +9,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from haios_dag.base import clock, schema
-from haios_dag.ingest.markdown import ParsedDocument, Statement
+from haios_dag.ingest.markdown import ParsedDocument
 from haios_dag.ingest.statements import one_line, without_controls
-
-TraceOutcome = Literal["success", "partial_success", "failure"]
+from haios_dag.memory.records import Statement, Trace, TraceOutcome
 
 MAX_FIELD = 2_000  # characters of a field that is drawn from a document
-MIN_WORDS = 12  # a document that says less in all fields is no trace
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """One reasoning trace, named as HAIOS's table names its columns.
-
-    `key` is its stable identity within its source: "" for a document's, else the line's `id`, or
-    the SHA-256 of its content. `timestamp` is UTC, `YYYY-MM-DD HH:MM:SS`.
-    """
-
-    key: str
-    query: str
-    approach_taken: str
-    outcome: TraceOutcome
-    failure_reason: str | None
-    strategy_title: str
-    strategy_description: str
-    strategy_content: str
-    timestamp: str | None
+MIN_WORDS = 12  # a document with fewer in all fields gives no trace
 
 
 # --- documents -------------------------------------------------------------------------------
@@ -85,7 +64,7 @@ def from_document(document: ParsedDocument) -> Trace | None:
     from `status`: a word for finished is success, one for given up is failure, and any other
     (active, pending, blocked) is partial_success, for its author left it open. The checkpoints
     of 2026 have no status, but the lists `completed` and `pending`: something completed is
-    success. None also when there is too little text, as in a template that nobody filled in.
+    success. None also when there is too little text, as in a template that was not filled in.
     """
     fields = document.fields
     template = fields.get("template")
@@ -192,7 +171,7 @@ def _first_time(fields: Mapping[str, Any]) -> str | None:
 def _utc(value: object) -> str | None:
     """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC.
 
-    So every machine stores the same row, whatever its zone.
+    So machines in every time zone store the same row.
     """
     try:
         if isinstance(value, str):

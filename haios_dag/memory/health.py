@@ -4,20 +4,21 @@ The invariants of HAIOS are those of its contract, section 1.6. Another program 
 rows of its own; what matters is said of our rows and of theirs apart.
 """
 
+import collections
 import contextlib
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from haios_dag.base import files
 from haios_dag.base.errors import MemoryUnavailableError
-from haios_dag.memory import row_counts, tables, word_index
-from haios_dag.memory.database import BUSY_SECONDS, cache_folder, meaning
-from haios_dag.memory.store import Store
-from haios_dag.memory.vectors import THERE
+from haios_dag.memory.database import BUSY_SECONDS, Database
+from haios_dag.memory.items import THERE
+from haios_dag.memory.records import Broken, WrittenRows
+from haios_dag.memory.vectors import SqliteVectors, cache_folder
+from haios_dag.memory.word_index import WordIndex
 
 _OWN = "EXISTS (SELECT 1 FROM dag_revisions WHERE insight_id = product)"
 _MEMBERS = "SELECT count(*) FROM synthesis_cluster_members WHERE cluster_id = cluster"
@@ -89,66 +90,38 @@ _WRONG_LENGTH = (
 )
 
 
-Rows = tuple[int, int, int, int]
-"""What a beat wrote: insights, bridges, revised insights, revised bridges."""
+class SqliteHealth:
+    """See `protocol.Health`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """An invariant that some products break: how many, a few ids, and whether we wrote one."""
-
-    what: str
-    number: int
-    some: list[int]
-    ours: bool
-
-
-class Health(Store):
-    """A memory that is examined, and put right where that is safe."""
+    def __init__(self, database: Database, vectors: SqliteVectors, words: WordIndex) -> None:
+        self._db = database
+        self._vectors = vectors
+        self._words = words
 
     def damage(self) -> list[str]:
-        """Return what SQLite finds wrong with the file's pages and indexes, at most ten things."""
         try:
-            with meaning(self.path):
-                rows = self.connection.execute("PRAGMA integrity_check(10)").fetchall()
+            rows = self._db.column("PRAGMA integrity_check(10)")
         except MemoryUnavailableError as error:
             return [str(error)]
-        return [row[0] for row in rows if row[0] != "ok"]
+        return [row for row in rows if row != "ok"]
 
     def dangling(self) -> dict[str, int]:
-        """Return how many rows of each table refer to a row that is gone."""
-        found: dict[str, int] = {}
-        with meaning(self.path):
-            for row in self.connection.execute("PRAGMA foreign_key_check"):
-                found[row[0]] = found.get(row[0], 0) + 1
-        return found
-
-    def is_prepared(self) -> bool:
-        """Tell whether a beat has prepared this memory."""
-        with meaning(self.path):
-            return self._is_prepared()
+        return dict(collections.Counter(self._db.column("PRAGMA foreign_key_check")))
 
     def broken(self) -> Iterator[Broken]:
-        """Yield the invariants of synthesis that do not hold."""
-        with meaning(self.path):
-            for what, sql in INVARIANTS.items():
-                rows = self.connection.execute(
-                    f"SELECT DISTINCT product, {_OWN} FROM ({sql}) ORDER BY product"
-                ).fetchall()
-                if rows:
-                    some = [row[0] for row in rows[:5]]
-                    yield Broken(what, len(rows), some, any(row[1] for row in rows))
+        for what, sql in INVARIANTS.items():
+            rows = self._db.rows(f"SELECT DISTINCT product, {_OWN} FROM ({sql}) ORDER BY product")
+            if rows:
+                some = [row[0] for row in rows[:5]]
+                yield Broken(what, len(rows), some, any(row[1] for row in rows))
 
     def count_leaderless(self) -> int:
-        """Return how many items belong to a cluster whose leader does not lead."""
         return self._count(f"({_LEADERLESS})")
 
     def count_vanished(self) -> int:
-        """Return how many items another program has deleted and we still work on."""
         return self._count(f"dag_items WHERE {_LOST}")
 
     def count_damaged_vectors(self, model: str, dimensions: int) -> int:
-        """Return how many items need a new vector: theirs is missing or of another length."""
         size = {"model": model, "size": dimensions * 4}
         return self._count(
             f"(SELECT kind, id FROM dag_items WHERE {_NO_VECTOR}"
@@ -158,30 +131,22 @@ class Health(Store):
         )
 
     def count_mixed(self) -> int:
-        """Return how many items are marked with another space than the one in use."""
         return self._count(
             "dag_items WHERE model IS NOT NULL AND model IS NOT"
             " (SELECT value FROM dag_meta WHERE key = 'space')"
         )
 
     def coverage(self) -> tuple[int, int]:
-        """Return how many items have a vector in the space in use, and how many are to have one."""
-        with meaning(self.path):
-            embedded, every = self.connection.execute(
-                "SELECT count(model), count(*) FROM dag_items"
-                " WHERE state IN ('live', 'consumed', 'product')"
-            ).fetchone()
+        embedded, every = self._db.row(
+            "SELECT count(model), count(*) FROM dag_items"
+            " WHERE state IN ('live', 'consumed', 'product')"
+        )
         return embedded, every
 
     def count_products_unembedded(self) -> int:
-        """Return how many insights and bridges have no vector in the space in use."""
         return self._count("dag_items WHERE state = 'product' AND model IS NULL")
 
     def count_wrong_totals(self) -> int:
-        """Return how many of the kept counts are not those of the items."""
-        with meaning(self.path):
-            if not row_counts.are_kept(self.connection):
-                return 0  # an earlier release's; the next writer begins to keep them
         return self._count(
             "dag_counts LEFT JOIN (SELECT kind AS k, state AS s, model IS NOT NULL AS e,"
             " count(*) AS n FROM dag_items GROUP BY 1, 2, 3)"
@@ -189,55 +154,55 @@ class Health(Store):
         )
 
     def word_index(self, seconds: float = BUSY_SECONDS / 2) -> str | None:
-        """Return what is wrong with the word index, or None.
+        if self._words.lacks():
+            return "it is missing or stale"
+        missing = self._count(
+            "concepts WHERE id <= (SELECT max(id) FROM dag_items WHERE kind = 'concept')"
+            " AND id NOT IN (SELECT id FROM dag_text_docsize)"
+        )
+        if missing:
+            return f"{missing:,} concepts are not in it"
+        # Where another program has edited texts, the index rightly says what they were.
+        edited = self._count(
+            "dag_items JOIN concepts ON concepts.id = dag_items.id WHERE kind = 'concept'"
+            " AND dag_hash(CAST(content AS BLOB)) != text_hash"
+        )
+        with self._db.translated():
+            return None if self._words_agree(seconds, edited=bool(edited)) else (
+                "it disagrees with the texts"
+            )  # fmt: skip
 
-        Where another program has edited texts, the index rightly says what they were. Takes the
-        writer's lock, at most for some seconds, so that a beat that waits for it still gets it;
-        raise MemoryUnavailableError where they are too few.
-        """
-        connection = self.connection
-        with meaning(self.path):
-            if not word_index.is_known(connection) or not word_index.is_current(connection):
-                return "there is none, or it is stale"
-            missing = self._count(
-                "concepts WHERE id <= (SELECT max(id) FROM dag_items WHERE kind = 'concept')"
-                " AND id NOT IN (SELECT id FROM dag_text_docsize)"
+    def _words_agree(self, seconds: float, *, edited: bool) -> bool:
+        """Let FTS5 check its index, against the texts where none was edited."""
+        connection = self._db.connection
+        connection.execute("PRAGMA query_only = OFF")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            end = time.monotonic() + seconds
+            connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+            connection.execute(
+                "INSERT INTO dag_text (dag_text, rank) VALUES ('integrity-check', ?)",
+                (0 if edited else 1,),
             )
-            if missing:
-                return f"{missing:,} concepts are not in it"
-            edited = self._count(
-                "dag_items JOIN concepts ON concepts.id = dag_items.id WHERE kind = 'concept'"
-                " AND dag_hash(CAST(content AS BLOB)) != text_hash"
-            )
-            connection.execute("PRAGMA query_only = OFF")
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                end = time.monotonic() + seconds
-                connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
-                connection.execute(
-                    "INSERT INTO dag_text (dag_text, rank) VALUES ('integrity-check', ?)",
-                    (0 if edited else 1,),
-                )
-            except sqlite3.DatabaseError as error:
-                name = str(getattr(error, "sqlite_errorname", ""))
-                if name == "SQLITE_INTERRUPT":
-                    raise MemoryUnavailableError(
-                        f"the word index of {self.path} is so large that looking through it would"
-                        " hold up a beat"
-                    ) from error
-                if not name.startswith("SQLITE_CORRUPT"):
-                    raise
-                return "it disagrees with the texts"
-            finally:
-                connection.set_progress_handler(None, 0)
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                connection.execute("PRAGMA query_only = ON")
-        return None
+        except sqlite3.DatabaseError as error:
+            name = str(getattr(error, "sqlite_errorname", ""))
+            if name == "SQLITE_INTERRUPT":
+                raise MemoryUnavailableError(
+                    f"the word index of {self._db.path} is so large that looking through it would"
+                    " hold up a beat"
+                ) from error
+            if not name.startswith("SQLITE_CORRUPT"):
+                raise
+            return False
+        finally:
+            connection.set_progress_handler(None, 0)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.execute("PRAGMA query_only = ON")
+        return True
 
     def cache_disagrees(self, model: str, dimensions: int) -> str | None:
-        """Return where the vector cache is not what the database says, or None. Reads all of it."""
-        folder = cache_folder(self.path)
+        folder = cache_folder(self._db.path)
         if not (folder / "head.json").exists():
             return None
         from haios_dag.memory import vector_cache  # numpy
@@ -245,54 +210,45 @@ class Health(Store):
         cached = vector_cache.Cache(folder, model, dimensions)
         if not len(cached.ids):
             return "it is not as it was left, and is not used"
-        if cached.last > self._last():
+        if cached.last > self._vectors.last():
             return "it has ids that the database never gave"
         place = {int(id_): row for row, id_ in enumerate(cached.ids[:, 0])}
-        with meaning(self.path):
-            for id_, concept, vector, of in self.connection.execute(
-                "SELECT id, concept_id, vector, model FROM embeddings WHERE id <= ?",
-                (cached.last,),
+        for id_, concept, vector, of in self._db.stream(
+            "SELECT id, concept_id, vector, model FROM embeddings WHERE id <= ?", (cached.last,)
+        ):
+            row = place.get(id_)
+            if row is None and of == model and concept is not None:
+                return f"the vector {id_} is missing in it"
+            if row is not None and (
+                of != model
+                or concept != cached.ids[row, 1]
+                or vector != cached.vectors[row].tobytes()
             ):
-                row = place.get(id_)
-                if row is None and of == model and concept is not None:
-                    return f"the vector {id_} is missing in it"
-                if row is not None and (
-                    of != model
-                    or concept != cached.ids[row, 1]
-                    or vector != cached.vectors[row].tobytes()
-                ):
-                    return f"the vector {id_} is another one in it"
+                return f"the vector {id_} is another one in it"
         return None
 
     def undone(self) -> set[str]:
-        """Return the beats whose synthesis was taken back."""
-        with meaning(self.path):
-            if not tables.columns(self.connection, "dag_undone"):
-                return set()
-            return {row[0] for row in self.connection.execute("SELECT beat FROM dag_undone")}
+        return set(self._db.column("SELECT beat FROM dag_undone"))
 
-    def written(self) -> dict[str, Rows]:
-        """Return what each beat wrote: insights, bridges, and revisions of either."""
+    def written(self) -> dict[str, WrittenRows]:
         cross = "cluster_type = 'cross'"
-        with meaning(self.path):
-            rows = self.connection.execute(
-                f"SELECT beat, total(revision = 1 AND NOT {cross}),"
-                f" total(revision = 1 AND {cross}), total(revision > 1 AND NOT {cross}),"
-                f" total(revision > 1 AND {cross}) FROM dag_revisions"
-                " JOIN synthesis_clusters ON synthesized_concept_id = insight_id"
-                " WHERE beat IS NOT NULL GROUP BY beat"
-            )
-            return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows}
+        rows = self._db.rows(
+            f"SELECT beat, total(revision = 1 AND NOT {cross}),"
+            f" total(revision = 1 AND {cross}), total(revision > 1 AND NOT {cross}),"
+            f" total(revision > 1 AND {cross}) FROM dag_revisions"
+            " JOIN synthesis_clusters ON synthesized_concept_id = insight_id"
+            " WHERE beat IS NOT NULL GROUP BY beat"
+        )
+        return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows}
 
     def back_up(self, target: Path, step: Callable[[int, int], None]) -> None:
-        """Copy the memory to a new, private file; `step` hears the pages left and in all.
-
-        Raise OSError, or MemoryUnavailableError; then there is no copy.
-        """
         os.close(files.open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
-            with meaning(target), contextlib.closing(sqlite3.connect(target)) as copy:
-                self.connection.backup(copy, pages=4096, progress=lambda _, left, n: step(left, n))
+            copied = Database(sqlite3.connect(target), target)
+            with copied.translated(), contextlib.closing(copied.connection) as copy:
+                self._db.connection.backup(
+                    copy, pages=4096, progress=lambda _, left, n: step(left, n)
+                )
             with target.open("rb+") as file:
                 os.fsync(file.fileno())
             files.sync_folder(target.parent)
@@ -301,16 +257,14 @@ class Health(Store):
             raise
 
     def forget_vanished(self) -> int:
-        """Set aside items that another program has deleted; return how many."""
-        with self.transaction() as connection:
+        with self._db.transaction() as connection:
             return connection.execute(
                 f"UPDATE dag_items SET state = 'orphan', model = NULL WHERE {_LOST}"
             ).rowcount
 
     def forget_dangling(self) -> int:
-        """Remove rows of our tables whose row is gone, as its deletion should have done."""
         removed = 0
-        with self.transaction() as connection:
+        with self._db.transaction() as connection:
             for table in [name for name in self.dangling() if name.startswith("dag_")]:
                 for parent, ours, theirs in connection.execute(
                     'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)', (table,)
@@ -322,9 +276,8 @@ class Health(Store):
         return removed
 
     def embed_again(self, model: str, dimensions: int) -> int:
-        """Let items with a missing, damaged or foreign vector wait for one; return how many."""
         size = {"model": model, "size": dimensions * 4}
-        with self.transaction() as connection:
+        with self._db.transaction() as connection:
             for table in ("embeddings", "dag_trace_vectors"):
                 connection.execute(f"DELETE {_WRONG_LENGTH.format(table)}", size)
             return connection.execute(
@@ -334,8 +287,7 @@ class Health(Store):
             ).rowcount
 
     def count_again(self) -> None:
-        """Make the kept counts those of the items."""
-        with self.transaction() as connection:
+        with self._db.transaction() as connection:
             connection.execute(
                 "UPDATE dag_counts SET number = (SELECT count(*) FROM dag_items AS i WHERE i.kind ="
                 " dag_counts.kind AND i.state = dag_counts.state"
@@ -343,13 +295,8 @@ class Health(Store):
             )
 
     def rebuild_words(self) -> None:
-        """Make the word index anew."""
-        with self.transaction() as connection:
-            if tables.columns(connection, "dag_text"):
-                connection.execute("DROP TABLE dag_text")
-            word_index.fill(connection)
+        with self._db.transaction():
+            self._words.rebuild()
 
     def _count(self, rows: str, values: dict[str, object] | None = None) -> int:
-        with meaning(self.path):
-            found = self.connection.execute(f"SELECT count(*) FROM {rows}", values or {})
-            return int(found.fetchone()[0])
+        return int(self._db.value(f"SELECT count(*) FROM {rows}", values or {}))

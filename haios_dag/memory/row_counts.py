@@ -1,50 +1,35 @@
 """What memory holds, in numbers that cost the same at a thousand and at a million rows.
 
 Rows of our own table are counted by triggers as they change, in the same commit. HAIOS's tables get
-no trigger: SQLite counts their rows in the smallest index, so each gets one without a column.
+no trigger: their rows are counted in an index without a column.
 """
 
-import sqlite3
-from collections.abc import Mapping
+from haios_dag.memory.bridges import WAITING_PAIR
+from haios_dag.memory.database import Database
+from haios_dag.memory.items import THERE
 
-from haios_dag.memory import tables
-
-TABLE = """
--- How many rows of `dag_items` there are of each kind and state, kept by triggers on it.
---   embedded 1: the rows that have a vector · 0: those without
-CREATE TABLE dag_counts (
-    kind TEXT NOT NULL,
-    state TEXT NOT NULL,
-    embedded INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    PRIMARY KEY (kind, state, embedded)
-) WITHOUT ROWID;
-"""
-_ADD = (
-    "UPDATE dag_counts SET number = number {sign} 1 WHERE kind = {row}.kind"
-    " AND state = {row}.state AND embedded = ({row}.model IS NOT NULL);"
+_HAIOS = (
+    "SELECT (SELECT count(*) FROM concepts) AS concepts,"
+    " (SELECT count(*) FROM entities) AS entities,"
+    " (SELECT count(*) FROM reasoning_traces) AS traces"
 )
-_MORE, _LESS = _ADD.format(sign="+", row="new"), _ADD.format(sign="-", row="old")
-_MADE = f"""
-INSERT INTO dag_counts
-    SELECT kind, state, model IS NOT NULL, count(*) FROM dag_items GROUP BY 1, 2, 3;
-INSERT OR IGNORE INTO dag_counts SELECT kinds.value, states.value, embedded.value, 0
-    FROM json_each('["concept", "trace"]') AS kinds,
-        json_each('["live", "orphan", "boilerplate", "consumed", "product"]') AS states,
-        json_each('[0, 1]') AS embedded;
-CREATE TRIGGER dag_counts_insert AFTER INSERT ON dag_items BEGIN {_MORE} END;
-CREATE TRIGGER dag_counts_delete AFTER DELETE ON dag_items BEGIN {_LESS} END;
-CREATE TRIGGER dag_counts_update AFTER UPDATE OF kind, state, model ON dag_items
-    WHEN old.kind != new.kind OR old.state != new.state
-        OR (old.model IS NULL) != (new.model IS NULL)
-    BEGIN {_LESS} {_MORE} END;
-CREATE INDEX dag_count_concepts ON concepts (1);
-CREATE INDEX dag_count_traces ON reasoning_traces (1);
-CREATE INDEX dag_count_clusters ON synthesis_clusters (status, cluster_type);
-"""
+_OURS = (
+    f"{_HAIOS}, (SELECT count(*) FROM dag_documents) AS documents,"
+    " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
+    "   AND cluster_type IN ('concept', 'trace')) AS insights,"
+    " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
+    "   AND cluster_type = 'cross') AS bridges,"
+    f" (SELECT count(*) FROM {WAITING_PAIR}) AS waiting_pairs,"
+    # These two are counted in their partial indexes.
+    " (SELECT count(*) FROM dag_items WHERE model IS NULL"
+    "   AND state IN ('live', 'consumed', 'product')) AS unembedded,"
+    " (SELECT count(*) FROM dag_items WHERE leader IS NULL AND model IS NOT NULL"
+    "   AND state = 'live') AS unconsidered"
+)
 _STATES = (
-    "total((state = 'live') * number), total((state = 'boilerplate') * number),"
-    " total((state = 'orphan') * number), total(embedded * number)"
+    "total((state = 'live') * number) AS live,"
+    " total((state = 'boilerplate') * number) AS boilerplate,"
+    " total((state = 'orphan') * number) AS orphans, total(embedded * number) AS embedded"
 )
 # Tells whether every known item is still there, and only those not known yet are not counted: other
 # programs may delete rows, and add some. :concepts and :traces are the rows that there are.
@@ -60,31 +45,26 @@ _ALL_THERE = " AND ".join(
         ("traces", "trace", "reasoning_traces"),
     )
 )
-_ONE_BY_ONE = "(SELECT state, model IS NOT NULL AS embedded, 1 AS number FROM dag_items WHERE {})"
+_ONE_BY_ONE = (
+    f"(SELECT state, model IS NOT NULL AS embedded, 1 AS number FROM dag_items WHERE {THERE})"
+)
 
 
-def are_kept(connection: sqlite3.Connection) -> bool:
-    """Tell whether this memory keeps its counts; one of an earlier release does not."""
-    return bool(tables.columns(connection, "dag_counts"))
+def counts(database: Database, *, prepared: bool) -> dict[str, int]:
+    """Return what `Store.counts` promises.
 
-
-def keep(connection: sqlite3.Connection) -> None:
-    """Count all rows, and keep the counts from now on; the caller holds the transaction."""
-    if not are_kept(connection):
-        for statement in tables.statements(TABLE + _MADE):
-            connection.execute(statement)
-
-
-def states(connection: sqlite3.Connection, rows: Mapping[str, int], there: str) -> dict[str, int]:
-    """Return the numbers of items by state, and of those with a vector.
-
-    `rows` has the numbers of `concepts` and `traces`. While another program has deleted some, the
-    items are counted one by one, where `there` is true of them.
+    While another program has deleted items, those that are still there are counted one by one.
     """
-    kept = (
-        are_kept(connection)
-        and connection.execute(f"SELECT {_ALL_THERE}", dict(rows)).fetchone()[0]
-    )
-    source = "dag_counts" if kept else _ONE_BY_ONE.format(there)
-    found = connection.execute(f"SELECT {_STATES} FROM {source}").fetchone()
-    return dict(zip(("live", "boilerplate", "orphans", "embedded"), map(int, found), strict=True))
+    if not prepared:
+        return _named(database, _HAIOS)
+    found = _named(database, _OURS)
+    all_there = database.value(f"SELECT {_ALL_THERE}", found)
+    source = "dag_counts" if all_there else _ONE_BY_ONE
+    return found | _named(database, f"SELECT {_STATES} FROM {source}")
+
+
+def _named(database: Database, sql: str) -> dict[str, int]:
+    """Return the only row of a query by the names of its columns."""
+    cursor = database.execute(sql)
+    names = [column[0] for column in cursor.description]
+    return dict(zip(names, map(int, cursor.fetchone()), strict=True))

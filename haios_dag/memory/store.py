@@ -1,50 +1,91 @@
-"""The memory as one object. SQL stands in this package alone."""
+"""The memory in an SQLite database, as one object made of its parts."""
 
-from haios_dag.memory import row_counts
-from haios_dag.memory.bridges import WAITING_PAIR, Bridges
-from haios_dag.memory.database import meaning
-from haios_dag.memory.provenance import Origins
-from haios_dag.memory.search import Search
-from haios_dag.memory.undo import Undo
-from haios_dag.memory.vectors import THERE
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from haios_dag.base.errors import MemoryUnavailableError
+from haios_dag.memory import migrations, row_counts
+from haios_dag.memory.bridges import SqliteBridges
+from haios_dag.memory.database import Database
+from haios_dag.memory.documents import SqliteDocuments
+from haios_dag.memory.insights import SqliteInsights
+from haios_dag.memory.items import SqliteItems
+from haios_dag.memory.provenance import SqliteProvenance
+from haios_dag.memory.search import SqliteSearch
+from haios_dag.memory.undo import SqliteUndo
+from haios_dag.memory.vectors import SqliteVectors
+from haios_dag.memory.word_index import WordIndex
+
+if TYPE_CHECKING:
+    from haios_dag.memory import protocol
 
 
-class Store(Undo, Bridges, Search, Origins):
-    """A memory: open it with `Store.open`, use it as a context manager."""
+class SqliteStore:
+    """See `protocol.Store`; the parts share one database."""
+
+    def __init__(self, database: Database) -> None:
+        items = SqliteItems(database)
+        vectors = SqliteVectors(database, items)
+        words = WordIndex(database)
+        self.database = database
+        self.path = database.path
+        self._items, self._vectors, self._words = items, vectors, words
+        self.items: protocol.Items = items
+        self.documents: protocol.Documents = SqliteDocuments(database, items)
+        self.vectors: protocol.Vectors = vectors
+        self.insights: protocol.Insights = SqliteInsights(database, items, words)
+        self.bridges: protocol.Bridges = SqliteBridges(database, items)
+        self.search: protocol.Search = SqliteSearch(database, items, words)
+        self.provenance: protocol.Provenance = SqliteProvenance(database)
+        self.undo: protocol.Undo = SqliteUndo(database, items, vectors, words)
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
+        """Open the memory at `path`; with `create`, make it when it is missing or empty.
+
+        A reader never creates or changes anything. A writer brings the tables up to date. Raise
+        MemoryUnavailableError when the memory is missing (and not `create`), is not a memory, is of
+        a newer release, or cannot be used.
+        """
+        database = Database.open(path, write=write, create=create)
+        try:
+            migrations.check(database, create=create)
+            store = cls(database)
+            if write:
+                database.make_durable()
+                migrations.apply(database)
+                store._words.keep()
+        except BaseException:
+            database.close()
+            raise
+        return store
+
+    def health(self) -> "protocol.Health":
+        from haios_dag.memory.health import SqliteHealth
+
+        return SqliteHealth(self.database, self._vectors, self._words)
+
+    def is_prepared(self) -> bool:
+        return self._items.is_prepared()
+
+    def check_prepared(self) -> None:
+        if not self.is_prepared():
+            raise MemoryUnavailableError(
+                f"no beat has worked on {self.path} yet; run doit heartbeat, then ask again"
+            )
 
     def counts(self) -> dict[str, int]:
-        """Return what the memory holds, for the status.
+        return row_counts.counts(self.database, prepared=self.is_prepared())
 
-        `unembedded`, `unconsidered` and `waiting_pairs` are the backlog: items without a vector,
-        items with one that are not clustered yet, pairs not yet bridged.
-        """
-        with meaning(self.path):
-            if not self._is_prepared():
-                return self._one(
-                    "SELECT (SELECT count(*) FROM concepts) AS concepts,"
-                    " (SELECT count(*) FROM entities) AS entities,"
-                    " (SELECT count(*) FROM reasoning_traces) AS traces"
-                )
-            rows = self._one(
-                "SELECT (SELECT count(*) FROM concepts) AS concepts,"
-                " (SELECT count(*) FROM entities) AS entities,"
-                " (SELECT count(*) FROM reasoning_traces) AS traces,"
-                " (SELECT count(*) FROM dag_documents) AS documents,"
-                " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
-                "   AND cluster_type IN ('concept', 'trace')) AS insights,"
-                " (SELECT count(*) FROM synthesis_clusters WHERE status = 'synthesized'"
-                "   AND cluster_type = 'cross') AS bridges,"
-                f" (SELECT count(*) FROM {WAITING_PAIR}) AS waiting_pairs,"
-                # These two are counted in their partial indexes.
-                " (SELECT count(*) FROM dag_items WHERE model IS NULL"
-                "   AND state IN ('live', 'consumed', 'product')) AS unembedded,"
-                " (SELECT count(*) FROM dag_items WHERE leader IS NULL AND model IS NOT NULL"
-                "   AND state = 'live') AS unconsidered"
-            )
-            return rows | row_counts.states(self.connection, rows, THERE)
+    def snapshot(self) -> AbstractContextManager[None]:
+        return self.database.snapshot()
 
-    def _one(self, sql: str) -> dict[str, int]:
-        cursor = self.connection.execute(sql)
-        return dict(
-            zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)
-        )
+    def transaction(self) -> AbstractContextManager[object]:
+        return self.database.transaction()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()

@@ -1,7 +1,7 @@
 """Taking back: what synthesis and bridging change is recorded, and replayed backwards.
 
-The record is made by triggers of the writing connection alone, so whatever the statements of the
-package change is in it, and other programs' work never is. Source of the method: "Automatic
+Triggers of the writing connection make the record, so every change by the statements of the package
+is in it, and the work of other programs never is. Source of the method: "Automatic
 Undo/Redo Using SQLite" in SQLite's documentation; here the record is data, never SQL to execute.
 """
 
@@ -10,16 +10,15 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from haios_dag.base.errors import UndoError
-from haios_dag.memory import tables
-from haios_dag.memory.database import meaning
-from haios_dag.memory.documents import Documents
-from haios_dag.memory.vectors import Vectors
+from haios_dag.memory.database import Database
+from haios_dag.memory.items import SqliteItems
+from haios_dag.memory.records import UndoableStep, Undone
+from haios_dag.memory.vectors import SqliteVectors
+from haios_dag.memory.word_index import WordIndex
 
-UndoableStep = Literal["synthesize", "bridge"]
 Change = tuple[str, str, str, str | None, Any, Any]
 
 # The tables that the two steps write, with their keys.
@@ -40,44 +39,62 @@ _MAY_DIFFER = {("dag_items", "bridged"), ("dag_meta", "value")}
 _RECORDED = "INSERT INTO dag_undo (name, key, change, field, before, after)"
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What was taken back, in rows. `beat` is None for steps that were run by hand."""
+class SqliteUndo:
+    """See `protocol.Undo`."""
 
-    beat: str | None
-    insights: int
-    revisions: int
-    bridges: int
-    concepts: int
-    traces: int
-
-
-class Undo(Documents, Vectors):
-    """The part of the store that records the last beat's synthesis and takes it back."""
-
-    _in_run = False
+    def __init__(
+        self, database: Database, items: SqliteItems, vectors: SqliteVectors, words: WordIndex
+    ) -> None:
+        self._db = database
+        self._items = items
+        self._vectors = vectors
+        self._words = words
+        self._in_run = False
 
     @contextlib.contextmanager
-    def undoable(self, step: UndoableStep, beat: str | None) -> Iterator[None]:
-        """Run the body as one transaction that `undo` can take back; adopt first.
-
-        The steps of one beat are one record. By hand, where `beat` is None, a `bridge` belongs
-        to the `synthesize` before it. A record replaces the one of an earlier beat.
-        """
-        with self.transaction() as connection:
-            self.adopt()
-            if not tables.columns(connection, "dag_undo"):  # a memory from before there was undo
-                connection.execute(tables.UNDO)
+    def record(self, step: UndoableStep, beat: str | None) -> Iterator[None]:
+        with self._db.transaction():
+            self._items.adopt()
             if not self._in_run:
                 self._begin(step, beat)
-            for trigger in _triggers(connection):
-                connection.execute(trigger)
+            for trigger in self._triggers():
+                self._db.execute(trigger)
             try:
                 yield
             finally:
                 for name, event in itertools.product(_WATCHED, ("insert", "update", "delete")):
-                    connection.execute(f"DROP TRIGGER IF EXISTS temp.dag_undo_{name}_{event}")
+                    self._db.connection.execute(
+                        f"DROP TRIGGER IF EXISTS temp.dag_undo_{name}_{event}"
+                    )
         self._in_run = True
+
+    def _triggers(self) -> Iterator[str]:
+        """Yield the statements that let this connection record its own changes."""
+        for name, key in _WATCHED.items():
+            fields = sorted(self._db.columns(name))
+            old = ", ".join(f'old."{column}"' for column in key)
+            new = ", ".join(f'new."{column}"' for column in key)
+            row = f"SELECT '{name}', json_array({old})"
+            temp = f"CREATE TEMP TRIGGER dag_undo_{name}_"
+            pairs = [(_text(one), _column(one)) for one in fields]
+            was = " UNION ALL ".join(f"SELECT {text} AS f, old.{one} AS b" for text, one in pairs)
+            changed = " UNION ALL ".join(
+                f"SELECT {text} AS f, old.{one} AS b, new.{one} AS a"
+                f" WHERE old.{one} IS NOT new.{one}"
+                for text, one in pairs
+            )
+            yield (
+                f"{temp}insert AFTER INSERT ON main.{name} BEGIN {_RECORDED}"
+                f" VALUES ('{name}', json_array({new}), 'insert', NULL, NULL, NULL); END"
+            )
+            yield (
+                f"{temp}update AFTER UPDATE ON main.{name} BEGIN {_RECORDED}"
+                f" {row}, 'update', f, b, a FROM ({changed}); END"
+            )
+            yield (
+                f"{temp}delete AFTER DELETE ON main.{name} BEGIN {_RECORDED}"
+                f" {row}, 'delete', f, b, NULL FROM ({was}); END"
+            )
 
     def _begin(self, step: UndoableStep, beat: str | None) -> None:
         """Go on with the record of this beat, or begin a new one."""
@@ -85,15 +102,15 @@ class Undo(Documents, Vectors):
         if not steps or any(of != beat for of in steps.values()) or (beat is None and (
             step == "synthesize" or step in steps
         )):  # fmt: skip
-            self.connection.execute("DELETE FROM dag_undo")
-            self.connection.executemany(
+            self._db.execute("DELETE FROM dag_undo")
+            self._db.executemany(
                 f"{_RECORDED} SELECT ?, '', 'counter', NULL,"
                 " (SELECT seq FROM sqlite_sequence WHERE name = ?), NULL",
                 [(name, name) for name in _WATCHED],
             )
         elif step in steps:
             return
-        self.connection.execute(
+        self._db.execute(
             f"{_RECORDED} SELECT ?, '', 'step', ?, (SELECT value FROM dag_meta"
             " WHERE key = 'space'), NULL",
             (step, beat),
@@ -101,78 +118,66 @@ class Undo(Documents, Vectors):
 
     def _steps(self) -> dict[str, str | None]:
         """Return the recorded steps with their beat."""
-        return dict(
-            self.connection.execute("SELECT name, field FROM dag_undo WHERE change = 'step'")
-        )
+        return dict(self._db.rows("SELECT name, field FROM dag_undo WHERE change = 'step'"))
 
-    def undo(self) -> Undone:
-        """Take back the recorded synthesis, all of it or nothing.
-
-        Raise UndoError when there is none, or when something else rests on it by now.
-        """
-        with meaning(self.path):
-            # No cascade may silently take other programs' rows along; what dangles is found below.
-            self.connection.execute("PRAGMA foreign_keys = OFF")
+    def take_back(self) -> Undone:
+        # No cascade may silently take other programs' rows along; what dangles is found below.
+        self._db.execute("PRAGMA foreign_keys = OFF")
         try:
-            with self.transaction() as connection:
-                if not tables.columns(connection, "dag_undo") or not self._steps():
-                    raise UndoError("there is no synthesis to take back")
-                self._check_untouched()
-                undone = self._undone()
-                self.remove_cache()  # before the ids that it knows are given again
-                dangling = set(connection.execute("PRAGMA foreign_key_check"))
-                products, clusters = self._inserted("concepts"), self._inserted(
-                    "synthesis_clusters"
-                )  # fmt: skip
-                self._replay()
-                # As when it changed: pairs of a trace that is to be compared anew do not wait.
-                connection.execute(
-                    "DELETE FROM dag_bridges WHERE insight_id IS NULL AND EXISTS (SELECT 1 FROM"
-                    " dag_items WHERE kind = 'trace' AND id = trace_id AND bridged = 0)"
-                )
-                if set(connection.execute("PRAGMA foreign_key_check")) - dangling or self._used(
-                    products, clusters
-                ):
-                    raise UndoError(
-                        "another program has built on an insight of it; nothing was taken back"
-                    )
-                self._reset_counters()
-                self._index_afresh()  # before the ids of what was taken back are given again
-                connection.execute("DELETE FROM dag_undo")
-                connection.execute(tables.UNDONE)  # a memory from before this was noted
-                connection.execute(
-                    "INSERT OR IGNORE INTO dag_undone (beat) SELECT ? WHERE ? IS NOT NULL",
-                    (undone.beat, undone.beat),
-                )
+            with self._db.transaction():
+                return self._take_back()
         finally:
-            self.connection.execute("PRAGMA foreign_keys = ON")
+            self._db.connection.execute("PRAGMA foreign_keys = ON")
+
+    def _take_back(self) -> Undone:
+        if not self._steps():
+            raise UndoError("there is no synthesis to take back")
+        self._check_untouched()
+        undone = self._undone()
+        self._vectors.remove_cache()  # before the ids that it knows are given again
+        dangling = set(self._db.rows("PRAGMA foreign_key_check"))
+        products, clusters = self._inserted("concepts"), self._inserted("synthesis_clusters")
+        self._replay()
+        # As when it changed: pairs of a trace that will be compared again do not wait.
+        self._db.execute(
+            "DELETE FROM dag_bridges WHERE insight_id IS NULL AND EXISTS (SELECT 1 FROM dag_items"
+            " WHERE kind = 'trace' AND id = trace_id AND bridged = 0)"
+        )
+        if set(self._db.rows("PRAGMA foreign_key_check")) - dangling or self._used(
+            products, clusters
+        ):
+            raise UndoError("another program has built on an insight of it; nothing was taken back")
+        self._reset_counters()
+        self._words.refill()  # before the ids of what was taken back are given again
+        self._db.execute("DELETE FROM dag_undo")
+        if undone.beat is not None:
+            self._db.execute("INSERT OR IGNORE INTO dag_undone (beat) VALUES (?)", (undone.beat,))
         return undone
 
     def _check_untouched(self) -> None:
         """Raise UndoError when the texts or the space are no longer those of the record."""
-        (moved,) = self.connection.execute(
+        if self._db.value(
             "SELECT EXISTS (SELECT 1 FROM dag_undo WHERE change = 'step' AND before IS NOT"
             " (SELECT value FROM dag_meta WHERE key = 'space'))"
-        ).fetchone()
-        if moved:
+        ):
             raise UndoError("the vectors are of another model by now; nothing was taken back")
-        edited = self.connection.execute(
+        edited = self._db.value(
             "SELECT concepts.id FROM dag_revisions JOIN concepts ON concepts.id = insight_id"
             " JOIN dag_items ON kind = 'concept' AND dag_items.id = insight_id"
             " WHERE json_array(insight_id, revision) IN (SELECT key FROM dag_undo"
             "   WHERE name = 'dag_revisions' AND change = 'insert')"
             " AND dag_hash(CAST(concepts.content AS BLOB)) != text_hash"
-        ).fetchone()
+        )
         if edited:
             raise UndoError(
-                f"another program has edited insight {edited[0]} since; nothing was taken back"
+                f"another program has edited insight {edited} since; nothing was taken back"
             )
 
     def _undone(self) -> Undone:
         """Count what the record holds."""
 
         def count(sql: str, *values: str) -> int:
-            return int(self.connection.execute(f"SELECT count(*) FROM {sql}", values).fetchone()[0])
+            return int(self._db.value(f"SELECT count(*) FROM {sql}", values))
 
         made = (
             "synthesis_clusters WHERE id IN (SELECT json_extract(key, '$[0]') FROM dag_undo"
@@ -198,16 +203,18 @@ class Undo(Documents, Vectors):
 
     def _inserted(self, table: str) -> str:
         """Return the ids of the rows that were added to a table, as a JSON array."""
-        rows = self.connection.execute(
-            "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ? AND change = 'insert'",
-            (table,),
+        return json.dumps(
+            self._db.column(
+                "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ?"
+                " AND change = 'insert'",
+                (table,),
+            )
         )
-        return json.dumps([row[0] for row in rows])
 
     def _replay(self) -> None:
         """Reverse every recorded change, the last one first."""
-        known = {name: tables.columns(self.connection, name) for name in _WATCHED}
-        changes: Iterator[Change] = self.connection.execute(
+        known = {name: self._db.columns(name) for name in _WATCHED}
+        changes: Iterator[Change] = self._db.stream(
             "SELECT name, key, change, field, before, after FROM dag_undo"
             " WHERE change IN ('insert', 'update', 'delete') ORDER BY number DESC"
         )
@@ -224,7 +231,7 @@ class Undo(Documents, Vectors):
             if change == "insert":
                 # A pair that another program has bridged since stays bridged.
                 free = " AND insight_id IS NULL" if name == "dag_bridges" else ""
-                self.connection.execute(f"DELETE FROM {name} WHERE {where}{free}", keys)
+                self._db.execute(f"DELETE FROM {name} WHERE {where}{free}", keys)
             elif change == "update":
                 for row in rows:
                     self._restore(row, where, keys)
@@ -235,13 +242,13 @@ class Undo(Documents, Vectors):
         """Give a field its earlier value; refuse when it is no longer what synthesis left."""
         name, _, _, field, before, after = change
         column = _column(str(field))
-        restored = self.connection.execute(
+        restored = self._db.execute(
             f"UPDATE {name} SET {column} = ? WHERE {where} AND {column} IS ?",
             (before, *keys, after),
         ).rowcount
         if restored or (name, field) in _MAY_DIFFER:
             return
-        if self.connection.execute(f"SELECT 1 FROM {name} WHERE {where}", keys).fetchone():
+        if self._db.row(f"SELECT 1 FROM {name} WHERE {where}", keys):
             raise UndoError(
                 f"another program has changed {name} {', '.join(map(str, keys))} since;"
                 " nothing was taken back"
@@ -250,9 +257,7 @@ class Undo(Documents, Vectors):
     def _insert(self, name: str, row: dict[str, Any]) -> None:
         names, marks = ", ".join(map(_column, row)), ", ".join("?" * len(row))
         try:
-            self.connection.execute(
-                f"INSERT INTO {name} ({names}) VALUES ({marks})", list(row.values())
-            )
+            self._db.execute(f"INSERT INTO {name} ({names}) VALUES ({marks})", [*row.values()])
         except sqlite3.IntegrityError as error:
             raise UndoError(
                 f"a removed row of {name} cannot be put back ({error}); nothing was taken back"
@@ -261,7 +266,7 @@ class Undo(Documents, Vectors):
     def _used(self, products: str, clusters: str) -> bool:
         """Tell whether something that is still there names an insight or cluster taken back."""
         return bool(
-            self.connection.execute(
+            self._db.value(
                 "SELECT EXISTS (SELECT 1 FROM concepts"
                 "   WHERE synthesis_cluster_id IN (SELECT value FROM json_each(:clusters)))"
                 " OR EXISTS (SELECT 1 FROM synthesis_provenance WHERE source_type = 'concept'"
@@ -273,25 +278,24 @@ class Undo(Documents, Vectors):
                 "     (SELECT min(id) FROM synthesis_cluster_members"
                 "      WHERE cluster_id = m.cluster_id)))",
                 {"products": products, "clusters": clusters},
-            ).fetchone()[0]
+            )
         )
 
     def _reset_counters(self) -> None:
-        """Let ids be given again where nobody has taken a later one."""
-        counters = self.connection.execute(
+        """Let ids be given again where no other program has taken a later one."""
+        for name, before in self._db.rows(
             "SELECT name, before FROM dag_undo WHERE change = 'counter'"
-        ).fetchall()
-        for name, before in counters:
+        ):
             if name not in _WATCHED or _WATCHED[name] != ("id",):
                 continue
             last = max(json.loads(self._inserted(name)), default=None)
-            (highest,) = self.connection.execute(f"SELECT max(id) FROM {name}").fetchone()
+            highest = self._db.value(f"SELECT max(id) FROM {name}")
             if before is None and highest is None:
-                self.connection.execute(
+                self._db.execute(
                     "DELETE FROM sqlite_sequence WHERE name = ? AND seq = ?", (name, last)
                 )
             else:
-                self.connection.execute(
+                self._db.execute(
                     "UPDATE sqlite_sequence SET seq = ? WHERE name = ? AND seq = ?",
                     (max(before or 0, highest or 0), name, last),
                 )
@@ -305,31 +309,3 @@ def _column(name: str) -> str:
 def _text(value: str) -> str:
     """Return a text as SQL, for triggers take no parameters."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield the statements that let this connection record its own changes."""
-    for name, key in _WATCHED.items():
-        fields = sorted(tables.columns(connection, name))
-        old = ", ".join(f'old."{column}"' for column in key)
-        new = ", ".join(f'new."{column}"' for column in key)
-        row = f"SELECT '{name}', json_array({old})"
-        temp = f"CREATE TEMP TRIGGER dag_undo_{name}_"
-        pairs = [(_text(one), _column(one)) for one in fields]
-        was = " UNION ALL ".join(f"SELECT {text} AS f, old.{one} AS b" for text, one in pairs)
-        changed = " UNION ALL ".join(
-            f"SELECT {text} AS f, old.{one} AS b, new.{one} AS a WHERE old.{one} IS NOT new.{one}"
-            for text, one in pairs
-        )
-        yield (
-            f"{temp}insert AFTER INSERT ON main.{name} BEGIN {_RECORDED}"
-            f" VALUES ('{name}', json_array({new}), 'insert', NULL, NULL, NULL); END"
-        )
-        yield (
-            f"{temp}update AFTER UPDATE ON main.{name} BEGIN {_RECORDED}"
-            f" {row}, 'update', f, b, a FROM ({changed}); END"
-        )
-        yield (
-            f"{temp}delete AFTER DELETE ON main.{name} BEGIN {_RECORDED}"
-            f" {row}, 'delete', f, b, NULL FROM ({was}); END"
-        )

@@ -3,10 +3,10 @@
 A new concept is compared with every vector there is. SQLite copies each one out of its pages; from
 the map they are multiplied where they lie, and the memory in use is the system's own page cache.
 
-The cache is a copy that nobody needs: delete it at any time, and the next beat that needs it
-makes it anew. It is believed only where it names this embedding space, its files are as we left
-them, and sampled rows are those of the database. Even then it only proposes: what a beat writes
-and what recall answers is decided on vectors read from the database.
+The cache is a copy that can be deleted at any time; the next beat that needs it makes a new one. It
+is used only where it names this embedding space, its files are as we left them, and sampled rows
+equal those of the database. Even then it only proposes: what a beat writes and what recall answers
+is decided on vectors read from the database.
 
 In the folder `<database>-vectors`:
 
@@ -57,7 +57,7 @@ class Cache:
         self._dimensions = dimensions
         self._space = {"version": _VERSION, "model": model, "dimensions": dimensions}
         self.forget()
-        # Whatever is not a cache of this space, as we left it, is no cache.
+        # Anything but a cache of this space, as we left it, is ignored.
         with contextlib.suppress(
             OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError
         ):
@@ -78,7 +78,7 @@ class Cache:
     def append(self, rows: Iterator[Row], number: int) -> None:
         """Add rows with higher ids; `number` is how many at least, for the space they take.
 
-        When this ends early, by OSError or a kill, the cache is made anew the next time.
+        When this ends early, by OSError or a kill, a new cache is made the next time.
         """
         first = list(islice(rows, 1))
         if not first:

@@ -7,7 +7,10 @@ always the text that was put in: of an insight, its latest revision; nothing els
 Porter's stemmer makes `crashed` find `crash`; words of other languages stay as good as whole.
 """
 
+import contextlib
 import sqlite3
+
+from haios_dag.memory.database import Database
 
 INDEX = """
 -- Which concept has which words, for BM25: an FTS5 index over `concepts`, which keeps the texts.
@@ -16,8 +19,8 @@ CREATE VIRTUAL TABLE IF NOT EXISTS dag_text USING fts5 (
     content, content='concepts', content_rowid='id', tokenize='porter unicode61'
 )
 """
-# Ids only grow, so whatever is above the highest known id is new: rows of ours, of others, and of
-# a writer whose SQLite had no FTS5.
+# Ids only grow, so every id above the highest known one is new: rows of ours, of others, and of a
+# writer whose SQLite had no FTS5.
 _ADD_NEW = (
     "INSERT INTO dag_text (rowid, content) SELECT id, coalesce((SELECT content FROM dag_revisions"
     " WHERE insight_id = concepts.id ORDER BY revision DESC LIMIT 1), content) FROM concepts"
@@ -26,8 +29,8 @@ _ADD_NEW = (
 _STALE = "SELECT EXISTS (SELECT 1 FROM dag_meta WHERE key = 'text')"
 
 
-def is_known(connection: sqlite3.Connection) -> bool:
-    """Tell whether this Python's SQLite has FTS5."""
+def has_fts5(connection: sqlite3.Connection) -> bool:
+    """Tell whether this Python's SQLite can index words."""
     return bool(
         connection.execute(
             "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'fts5')"
@@ -35,36 +38,77 @@ def is_known(connection: sqlite3.Connection) -> bool:
     )
 
 
-def is_current(connection: sqlite3.Connection) -> bool:
-    """Tell whether there is an index, and its texts are those of the concepts."""
-    made = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_text')"
-    ).fetchone()[0]
-    return bool(made) and not connection.execute(_STALE).fetchone()[0]
+def sqlite() -> tuple[str, bool]:
+    """Return the version of this Python's SQLite, and whether it can index words."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        return sqlite3.sqlite_version, has_fts5(connection)
 
 
-def fill(connection: sqlite3.Connection) -> None:
-    """Make the index, or make a stale one anew; the caller holds the transaction."""
-    connection.execute(INDEX)
-    if connection.execute(_STALE).fetchone()[0]:
-        connection.execute("INSERT INTO dag_text (dag_text) VALUES ('delete-all')")
-        connection.execute("DELETE FROM dag_meta WHERE key = 'text'")
-    add_new(connection)
+class WordIndex:
+    """The word index of one memory. Methods that change it run in the caller's transaction.
 
+    A writer without FTS5 marks the index as stale, and the next writer with it fills it again.
+    """
 
-def add_new(connection: sqlite3.Connection) -> None:
-    """Index every concept that is not indexed yet; the caller holds the transaction."""
-    connection.execute(_ADD_NEW)
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._is_kept = False
 
+    def keep(self) -> None:
+        """Make the index where it is missing or stale, if this SQLite can, and keep it current."""
+        self._is_kept = has_fts5(self._db.connection)
+        if self._is_kept:
+            if not self.is_current():
+                with self._db.transaction():
+                    self._fill()
+            self._db.before_commit.append(self._add_new)
 
-def replace(connection: sqlite3.Connection, concept: int, old: str, new: str) -> None:
-    """Index another text of a concept; `old` must be the one that was indexed."""
-    connection.execute(
-        "INSERT INTO dag_text (dag_text, rowid, content) VALUES ('delete', ?, ?)", (concept, old)
-    )
-    connection.execute("INSERT INTO dag_text (rowid, content) VALUES (?, ?)", (concept, new))
+    def lacks(self) -> str | None:
+        """Return why words cannot be searched, or None when they can."""
+        if not has_fts5(self._db.connection):
+            return "the SQLite of this Python has no FTS5"
+        if not self.is_current():
+            return "the memory has no word index yet, the next beat with work makes it"
+        return None
 
+    def is_current(self) -> bool:
+        """Tell whether there is an index, and its texts are those of the concepts."""
+        made = self._db.value("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_text')")
+        return bool(made) and not self._db.value(_STALE)
 
-def mark_stale(connection: sqlite3.Connection) -> None:
-    """Note that a text changed where there was no FTS5 to index it."""
-    connection.execute("INSERT OR REPLACE INTO dag_meta (key, value) VALUES ('text', 'stale')")
+    def replace(self, concept: int, old: str, new: str) -> None:
+        """Index the new text of an insight; `old` must be the one that was indexed."""
+        if not self._is_kept:
+            self._mark_stale()
+            return
+        self._add_new()  # the insight itself may be new
+        self._db.execute(
+            "INSERT INTO dag_text (dag_text, rowid, content) VALUES ('delete', ?, ?)",
+            (concept, old),
+        )
+        self._db.execute("INSERT INTO dag_text (rowid, content) VALUES (?, ?)", (concept, new))
+
+    def refill(self) -> None:
+        """Index all concepts again."""
+        self._mark_stale()
+        if self._is_kept:
+            self._fill()
+
+    def rebuild(self) -> None:
+        """Make the index again from nothing."""
+        self._db.execute("DROP TABLE IF EXISTS dag_text")
+        self._fill()
+
+    def _fill(self) -> None:
+        """Make the index, or fill a stale one again."""
+        self._db.execute(INDEX)
+        if self._db.value(_STALE):
+            self._db.execute("INSERT INTO dag_text (dag_text) VALUES ('delete-all')")
+            self._db.execute("DELETE FROM dag_meta WHERE key = 'text'")
+        self._add_new()
+
+    def _add_new(self) -> None:
+        self._db.execute(_ADD_NEW)
+
+    def _mark_stale(self) -> None:
+        self._db.execute("INSERT OR REPLACE INTO dag_meta (key, value) VALUES ('text', 'stale')")

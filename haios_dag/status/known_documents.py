@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from haios_dag.base import files
 from haios_dag.base.errors import DocumentError, MemoryUnavailableError
 from haios_dag.base.workspace import Workspace
-from haios_dag.ingest import document_head, front_matter, ingest_step
+from haios_dag.ingest import document_head, front_matter
+from haios_dag.ingest.scan import find_files
 from haios_dag.memory import open_memory
-from haios_dag.memory.documents import FileState
+from haios_dag.memory.records import FileState
 
 # What HAIOS calls finished in one place or another (contract section 5), and its plain synonyms.
 FINISHED = frozenset({
@@ -120,7 +121,7 @@ def _ledger(workspace: Workspace) -> list[_Known] | None:
         return None
     try:
         with open_memory(workspace, write=False) as store:
-            return store.heads()
+            return store.documents.heads()
     except MemoryUnavailableError:  # of which the step has told already
         return None
 
@@ -128,7 +129,7 @@ def _ledger(workspace: Workspace) -> list[_Known] | None:
 def _read(workspace: Workspace, ledger: Iterable[_Known], warnings: list[str]) -> Iterator[_Known]:
     """Yield every file there is with its head, parsed where the ledger does not know the file."""
     known = {path: (state, text) for path, state, text in ledger}
-    for path, (file, state) in ingest_step.scan(workspace).items():
+    for path, (file, state) in find_files(workspace).items():
         before = known.get(path)
         if before and before[0] == state:
             yield path, state, before[1]

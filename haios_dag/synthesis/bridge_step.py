@@ -10,7 +10,7 @@ def idle(workspace: Workspace) -> str | None:
     if not workspace.has_memory():
         return f"there is no memory at {workspace.memory}"
     with open_memory(workspace, write=False) as store:
-        return None if store.has_unbridged() else "no new pairs of concepts and traces"
+        return None if store.bridges.has_unbridged() else "no new pairs of concepts and traces"
 
 
 def run(beat: BeatContext) -> None:

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from haios_dag.base.progress import progress
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import SLACK, above, rounded
-from haios_dag.memory.bridges import Pair
-from haios_dag.memory.insights import Draft, Source
+from haios_dag.memory.records import Draft, Pair, Source
 from haios_dag.synthesis import insight_text
-from haios_dag.synthesis.text_vectors import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from haios_dag.base.step import Counts
-    from haios_dag.memory.store import Store
-    from haios_dag.memory.vectors import Kind
+    from haios_dag.memory.protocol import Store
+    from haios_dag.memory.records import Kind
 
     Ids = NDArray[np.int64]
     Vectors = NDArray[np.float32]
@@ -42,35 +40,37 @@ class Bridger:
         self.store = store
         self.beat = beat
         self.counts = counts
-        self.memo = Memo()
         self._known_paths: dict[tuple[Kind, int], frozenset[str]] = {}
         counts.start("compared", "new_bridges", "revised_bridges", "refused", "waiting")
 
     def search(self) -> None:
         """Compare every pair that has a new side, and keep those above the threshold.
 
-        A trace whose text changed counts as new; what its bridges say is then written anew.
+        A trace whose text changed counts as new; its bridges then get new texts.
         """
-        concepts, traces = self.store.unbridged("concept"), self.store.unbridged("trace")
+        concepts, traces = (
+            self.store.bridges.unbridged("concept"),
+            self.store.bridges.unbridged("trace"),
+        )
         if not concepts and not traces:
             return
         pairs = itertools.chain(self._of_concepts(concepts), self._of_traces(traces, concepts))
         while kept := list(itertools.islice(pairs, _KEPT)):
-            with self.store.undoable("bridge", self.beat):
-                self.store.put_pairs(kept)
+            with self.store.undo.record("bridge", self.beat):
+                self.store.bridges.put_pairs(kept)
         for trace in traces:
             self._revise(trace)
         # Last, so that a beat cut short before it compares and revises again.
-        with self.store.undoable("bridge", self.beat):
-            self.store.mark_bridged("concept", concepts)
-            self.store.mark_bridged("trace", traces)
+        with self.store.undo.record("bridge", self.beat):
+            self.store.bridges.mark_bridged("concept", concepts)
+            self.store.bridges.mark_bridged("trace", traces)
 
     def _of_concepts(self, new: "Sequence[int]") -> "Iterator[Pair]":
         """Yield the pairs of new concepts with all traces."""
         if not new:
             return
         for ids, vectors in self._all("trace"):
-            there = np.isin(ids, self.store.bridgeable("trace", ids.tolist()))
+            there = np.isin(ids, self.store.bridges.bridgeable("trace", ids.tolist()))
             traces, trace_vectors = ids[there], vectors[there]
             with progress("compare concepts with traces", len(new)) as advance:
                 for concepts in _blocks(new):
@@ -81,7 +81,7 @@ class Bridger:
 
     def _of_traces(self, new: "Sequence[int]", seen: "Sequence[int]") -> "Iterator[Pair]":
         """Yield the pairs of new traces with the concepts that were there before."""
-        before = self.store.count_bridgeable("concept") - len(seen)
+        before = self.store.bridges.count_bridgeable("concept") - len(seen)
         self.counts.add(compared=before * len(new))
         if not before:
             return
@@ -91,8 +91,8 @@ class Bridger:
                 old = ~np.isin(ids, np.array(seen, np.int64))
                 if not old.any():
                     continue
-                near = (vectors @ trace_vectors.T >= space.DEFAULT.bridge - SLACK).any(axis=1)
-                concepts = self.store.bridgeable("concept", ids[old & near].tolist())
+                near = (vectors @ trace_vectors.T >= thresholds.BRIDGE - SLACK).any(axis=1)
+                concepts = self.store.bridges.bridgeable("concept", ids[old & near].tolist())
                 concept_vectors = self._vectors("concept", concepts)
                 yield from self._above(concepts, concept_vectors, traces, trace_vectors)
 
@@ -103,8 +103,8 @@ class Bridger:
         traces: "Sequence[int] | Ids",
         trace_vectors: "Vectors",
     ) -> "Iterator[Pair]":
-        """Yield the pairs above the threshold, those of one document aside."""
-        for rows, columns, cosines in above(concept_vectors, trace_vectors, space.DEFAULT.bridge):
+        """Yield the pairs above the threshold whose sides stand in different documents."""
+        for rows, columns, cosines in above(concept_vectors, trace_vectors, thresholds.BRIDGE):
             for row, column, similarity in zip(
                 rows.tolist(), columns.tolist(), cosines.tolist(), strict=True
             ):
@@ -115,16 +115,16 @@ class Bridger:
     def _paths(self, kind: "Kind", item: int) -> frozenset[str]:
         """Return the documents in which an item stands."""
         if (kind, item) not in self._known_paths:
-            places = self.store.places(kind, item)
+            places = self.store.items.places(kind, item)
             self._known_paths[kind, item] = frozenset(place.path for place in places)
         return self._known_paths[kind, item]
 
     def _revise(self, trace: int) -> None:
-        """Write the bridges of a trace anew, where its text says something else by now."""
-        bridges = self.store.bridges_of(trace)
+        """Write the bridges of a trace again, where its text says something else by now."""
+        bridges = self.store.bridges.of_trace(trace)
         if not bridges:
             return
-        concepts = self.store.bridgeable("concept", list(bridges))
+        concepts = self.store.bridges.bridgeable("concept", list(bridges))
         cosines = rounded(
             self._vectors("concept", concepts),
             self._vectors("trace", [trace]),
@@ -134,29 +134,28 @@ class Bridger:
         pairs = [
             Pair(concept, trace, similarity)
             for concept, similarity in zip(concepts, cosines.tolist(), strict=True)
-            if similarity >= space.DEFAULT.bridge
+            if similarity >= thresholds.BRIDGE
         ]
         for start in range(0, len(pairs), _BATCH):
             drafts = self._drafts(pairs[start : start + _BATCH], "the trace changed")
             changed = {
                 pair: draft
                 for pair, draft in drafts.items()
-                if draft.content != self.store.text("concept", bridges[pair.concept])
+                if draft.content != self.store.items.text("concept", bridges[pair.concept])
             }
-            with self.store.undoable("bridge", self.beat):
+            with self.store.undo.record("bridge", self.beat):
                 for pair, draft in changed.items():
-                    insight = bridges[pair.concept]
-                    self.store.revise_insight(
-                        "cross", insight, draft, space.DEFAULT.model, self.beat
+                    self.store.insights.revise(
+                        "cross", bridges[pair.concept], draft, space.DEFAULT.model, self.beat
                     )
             self.counts.add(revised_bridges=len(changed))
 
     def write(self, budget: int) -> None:
         """Write the best waiting pairs as insights, up to the budget."""
         new = 0
-        waiting = self.store.count_waiting_pairs()
+        waiting = self.store.counts()["waiting_pairs"]
         with progress("bridge", min(budget, waiting)) as advance:
-            while pairs := self.store.waiting_pairs(min(_BATCH, budget - new)):
+            while pairs := self.store.bridges.waiting(min(_BATCH, budget - new)):
                 written = self._write_batch(pairs)
                 new += written
                 waiting -= len(pairs)
@@ -168,29 +167,35 @@ class Bridger:
         """Write the pairs that can be put in words, in one commit; return how many."""
         drafts = self._drafts(pairs)
         model = space.DEFAULT.model
-        with self.store.undoable("bridge", self.beat):
+        with self.store.undo.record("bridge", self.beat):
             for pair in pairs:
                 if pair not in drafts:
-                    self.store.drop_pair(pair)
+                    self.store.bridges.drop(pair)
             for pair, draft in drafts.items():
-                self.store.link(pair, self.store.add_insight("cross", draft, model, self.beat))
+                self.store.bridges.link(
+                    pair, self.store.insights.add("cross", draft, model, self.beat)
+                )
         return len(drafts)
 
     def _drafts(self, pairs: "Sequence[Pair]", reason: str = "") -> dict[Pair, Draft]:
         """Return what to write of each pair that can be put in words."""
         said = {
-            pair: insight_text.quotable(self.store.text("concept", pair.concept)) for pair in pairs
+            pair: insight_text.quotable(self.store.items.text("concept", pair.concept))
+            for pair in pairs
         }
-        done = {pair: insight_text.quotable(self.store.text("trace", pair.trace)) for pair in pairs}
-        self.memo.prefetch(
-            [text for pair in pairs if said[pair] for text in [said[pair][0], *done[pair]]]
+        done = {
+            pair: insight_text.quotable(self.store.items.text("trace", pair.trace))
+            for pair in pairs
+        }
+        embed = space.embed_once(
+            text for pair in pairs if said[pair] for text in [said[pair][0], *done[pair]]
         )
         contents = {
             pair: content
             for pair in pairs
-            if (content := self._content(pair, said[pair], done[pair]))
+            if (content := self._content(pair, said[pair], done[pair], embed))
         }
-        vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
+        vectors = space.embed_as_bytes(list(contents.values()))
         return {
             pair: Draft(
                 content=content,
@@ -200,33 +205,38 @@ class Bridger:
                     Source(pair.trace, pair.similarity),
                 ],
                 confidence=round(pair.similarity, 4),
-                vector=vector.tobytes(),
+                vector=vector,
                 method=insight_text.METHOD,
                 reason=reason or f"similarity {pair.similarity:.2f}",
             )
             for (pair, content), vector in zip(contents.items(), vectors, strict=True)
         }
 
-    def _content(self, pair: Pair, said: "Sequence[str]", done: "Sequence[str]") -> str | None:
+    def _content(
+        self,
+        pair: Pair,
+        said: "Sequence[str]",
+        done: "Sequence[str]",
+        embed: insight_text.Embed,
+    ) -> str | None:
         """Return `[title] what the concept says, and what the trace says of it`, or None."""
         if not said or not done:
             return None
-        vectors = self.memo([said[0], *done])
+        vectors = embed([said[0], *done])
         cosines = vectors[1:] @ vectors[0]
-        cosines[cosines >= insight_text.SAME] = -1  # the trace only repeats it
+        cosines[cosines >= thresholds.SAME_SENTENCE] = -1  # the trace only repeats it
         if cosines.max() < 0:
             return None
         nearest = done[int(np.argmax(cosines))]
-        where = self.store.trace_title(pair.trace)
+        where = self.store.items.trace_title(pair.trace)
         title = insight_text.clean_title(where) or insight_text.shorten(where)
         return f"[{title}] {said[0]} In practice: {nearest}"
 
     def _vectors(self, kind: "Kind", ids: "Sequence[int]") -> "Vectors":
-        return self.store.vectors(kind, ids, space.DEFAULT.model, space.DEFAULT.dimensions)
+        return self.store.vectors.read(kind, ids, *space.DEFAULT)
 
     def _all(self, kind: "Kind") -> "Iterator[tuple[Ids, Vectors]]":
-        one = space.DEFAULT
-        return self.store.all_vectors(kind, one.model, one.dimensions, BLOCK)
+        return self.store.vectors.blocks(kind, *space.DEFAULT, BLOCK)
 
 
 def _blocks(ids: "Sequence[int]") -> "Iterator[Sequence[int]]":

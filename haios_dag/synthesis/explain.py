@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 from haios_dag.base.console import printable, say
 from haios_dag.base.errors import HaiosError
 from haios_dag.base.workspace import Workspace
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.memory import open_memory
+from haios_dag.memory.records import title_and_text
 
 if TYPE_CHECKING:
-    from haios_dag.memory.provenance import Product, Revision
-    from haios_dag.memory.store import Store
-    from haios_dag.memory.vectors import Kind
+    from haios_dag.memory.protocol import Store
+    from haios_dag.memory.records import Kind, Product, Revision
 
 _BLOCK = 1024  # rows of the comparison of all sources with each other
-# Why a concept that is no insight is in no cluster, by its state.
+# Why a concept is in no cluster, by its state.
 _OUTSIDE = {
     "live": "waits for the next synthesis and is in no cluster yet",
     "orphan": "stands in no document any more and is in no cluster",
@@ -47,30 +47,32 @@ class _Explanation:
         self.store = store
 
     def lines(self, item: int) -> Iterator[str]:
-        product = self.store.product(item)
+        product = self.store.provenance.product(item)
         if product is None:
             yield self._concept(item)
             return
-        title, text = _parts(product.content)
-        yield f"{'bridge' if product.kind == 'cross' else 'insight'} {product.id}: {title}"
+        title, text = title_and_text(product.content)
+        sort = "bridge" if product.kind == "cross" else "insight"
+        yield f"{sort} {product.id}: {title or '(no title)'}"
         yield f"   {text}"
-        revisions = self.store.revisions(item)
+        revisions = self.store.provenance.revisions(item)
         method = revisions[-1].method if revisions else "unknown, another program wrote it"
         yield f"method: {method}"
         yield from self._bridge(product) if product.kind == "cross" else self._cluster(product)
         yield from _history(revisions)
 
     def _concept(self, item: int) -> str:
-        """Return one sentence about an id that is no insight."""
-        standing = self.store.standing("concept", item)
+        """Return one sentence about a concept that is not an insight."""
+        standing = self.store.provenance.standing("concept", item)
         if standing is None:
             raise HaiosError(f"no concept or insight has the id {item}")
         if standing.leader is None:
             return f"concept {item} {_OUTSIDE[standing.state]}."
-        insight = self.store.insight_of("concept", standing.leader)
+        insight = self.store.insights.of_cluster("concept", standing.leader)
         told = "which has no insight"
-        if insight is not None and (product := self.store.product(insight)):
-            told = f"which made insight {insight}: {_parts(product.content)[0]}"
+        if insight is not None and (product := self.store.provenance.product(insight)):
+            title, _ = title_and_text(product.content)
+            told = f"which made insight {insight}: {title or '(no title)'}"
         size = f"a cluster of {standing.members}"
         if standing.leader == item:
             return f"concept {item} leads {size}, {told}."
@@ -82,19 +84,19 @@ class _Explanation:
     def _cluster(self, product: "Product") -> Iterator[str]:
         """Yield the sources of an insight, and how each came to it."""
         kind: Kind = "trace" if product.kind == "trace" else "concept"
-        sources = self.store.sources(product.cluster)
+        sources = self.store.provenance.sources(product.cluster)
         ids = [item for item, _ in sources]
         leader = product.leader
         if leader is not None:
             aside = "" if leader in ids else ", which is no source itself"
             yield (
                 f"cluster: led by {kind} {leader}{aside}; a {kind} joins its earliest leader from"
-                f" {space.DEFAULT.cluster:.2f} on"
+                f" {thresholds.CLUSTER:.2f} on"
             )
-            standing = self.store.standing(kind, leader)
+            standing = self.store.provenance.standing(kind, leader)
             if standing and (others := standing.members - len({*ids, leader})) > 0:
                 yield f"   {others} more in this cluster are no sources"
-        documents = {place.path for item in ids for place in self.store.places(kind, item)}
+        documents = {place.path for item in ids for place in self.store.items.places(kind, item)}
         yield f"sources: {len(ids)} {kind}s in {len(documents)} documents"
         copies = self._copies(kind, ids)
         for item, similarity in sources:
@@ -106,26 +108,26 @@ class _Explanation:
 
     def _bridge(self, product: "Product") -> Iterator[str]:
         """Yield the two sides of a bridge."""
-        sources = self.store.sources(product.cluster)
+        sources = self.store.provenance.sources(product.cluster)
         if len(sources) != 2:  # noqa: PLR2004 - another program's
             yield f"sources: {len(sources)}, where a bridge has a concept and a trace"
             return
         (concept, similarity), (trace, _) = sources
         yield (
             f"similarity: {_number(similarity)}; a concept explains a trace from"
-            f" {space.DEFAULT.bridge:.2f} on"
+            f" {thresholds.BRIDGE:.2f} on"
         )
         yield from self._source("concept", concept, "the statement")
         yield from self._source("trace", trace, "the attempt")
 
     def _source(self, kind: "Kind", item: int, how: str) -> Iterator[str]:
-        standing = self.store.standing(kind, item)
+        standing = self.store.provenance.standing(kind, item)
         if standing and standing.state == "orphan":
             how += "; no document states it any more"
         yield f"   {kind} {item}: {how}"
-        for place in self.store.places(kind, item):
+        for place in self.store.items.places(kind, item):
             yield f"      {place.path}:{place.line}"
-        text = " ".join(self.store.text(kind, item).split())
+        text = " ".join(self.store.items.text(kind, item).split())
         yield f"      {text or '(removed by another program)'}"
 
     def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, tuple[int, float]]:
@@ -134,14 +136,13 @@ class _Explanation:
 
         from haios_dag.synthesis import near_copies  # patterns
 
-        model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
-        known = self.store.embedded(kind, sorted(ids), model)
-        texts = [self.store.text(kind, item) for item in known]
-        vectors = self.store.vectors(kind, known, model, dimensions)
+        known = self.store.provenance.embedded(kind, sorted(ids), space.DEFAULT.model)
+        texts = [self.store.items.text(kind, item) for item in known]
+        vectors = self.store.vectors.read(kind, known, *space.DEFAULT)
         found: dict[int, tuple[int, float]] = {}
         for start in range(0, len(known), _BLOCK):
             cosines = np.tril(vectors[start : start + _BLOCK] @ vectors.T, start - 1)
-            rows, columns = np.nonzero(cosines >= space.DEFAULT.duplicate)
+            rows, columns = np.nonzero(cosines >= thresholds.DUPLICATE)
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                 item = known[start + row]
                 if item not in found and near_copies.repeats(texts[start + row], texts[column]):
@@ -159,14 +160,6 @@ def _history(revisions: "Sequence[Revision]") -> Iterator[str]:
         yield f"   {one.number}: {one.created} UTC, {by}, {one.sources} sources: {one.reason}"
         if one is not revisions[-1]:
             yield f"      {one.content}"
-
-
-def _parts(content: str) -> tuple[str, str]:
-    """Return the title and the text of `[title] text`; another program's may have no title."""
-    title, closed, text = content.removeprefix("[").partition("] ")
-    if content.startswith("[") and closed:
-        return " ".join(title.split()), " ".join(text.split())
-    return "(no title)", " ".join(content.split())
 
 
 def _like(similarity: float | None, other: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from haios_dag.embedding.thresholds import SAME_SENTENCE
 from haios_dag.ingest import statements
 from haios_dag.synthesis import near_copies
 
@@ -28,7 +29,6 @@ SENTENCES = 3  # quoted at most
 CONSIDERED = 40  # members looked at for quotes: the nearest to the centroid
 _LONGEST = 320  # characters of a quoted sentence
 _FEWEST_WORDS = 6
-SAME = 0.80  # two quoted sentences closer than this say the same
 _TITLE_LONGEST = 90
 _HEADING_LONGEST = 500  # characters looked at: other programs' headings are not bounded
 _CHORE_COSTS = 0.2  # of a sentence's score, which is a cosine
@@ -243,7 +243,7 @@ def _is_chore(sentence: str) -> bool:
 
 
 def _is_sentence(text: str) -> bool:
-    """Tell whether a text is more than a label, whatever stands in brackets, quotes or code."""
+    """Tell whether a text is more than a label, without what stands in brackets, quotes or code."""
     return bool(_CLAUSE.search(_ASIDE.sub(" ", text)))
 
 
@@ -268,7 +268,7 @@ def _choose(
     for i in order:
         if any(sources[i] == sources[j] for j in chosen):
             continue
-        near = [j for j in chosen if float(vectors[i] @ vectors[j]) >= SAME]
+        near = [j for j in chosen if float(vectors[i] @ vectors[j]) >= SAME_SENTENCE]
         if not all(near_copies.conflict(sentences[i], sentences[j]) for j in near):
             continue
         taken = {sources[j] for j in (*chosen, i)}
@@ -276,7 +276,7 @@ def _choose(
             j
             for j in order
             if sources[j] not in taken
-            and float(vectors[i] @ vectors[j]) >= SAME
+            and float(vectors[i] @ vectors[j]) >= SAME_SENTENCE
             and near_copies.conflict(sentences[i], sentences[j])
         )
         pair = [i] if near else [i, *itertools.islice(rivals, 1)]

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-# What stands in front of a statement and is no part of it: list marks, numbering, a label.
+# What stands in front of a statement and does not belong to it: list marks, numbering, a label.
 _FRONT = re.compile(
     r"^(?:[^\w`\"'(\[]{1,9}|\[[ xX]\]\s|\(?\d{1,3}[.):]\s|\(?[a-zA-Z]\)\s)*"
     r"(?:(?:[A-Z]\d{1,3}|[A-Z][a-z/]{1,30}(?: [\w/&]{1,20}){0,3}):\s)?"
@@ -27,7 +27,7 @@ _SPELLED = {
 _MONTHS = {
     name: f"{number:02}"
     for number, name in enumerate(
-        "jan feb mar apr may jun jul aug sep oct nov dec".split(),  # noqa: SIM905 - likewise
+        "jan feb mar apr may jun jul aug sep oct nov dec".split(),  # noqa: SIM905 - a row of words
         1,
     )
 }
@@ -128,7 +128,7 @@ class StatedFacts:
 
 @functools.lru_cache(maxsize=8192)
 def facts(text: str) -> StatedFacts:
-    """Return the facts of a statement; its label, numbering and bracketed sources are none."""
+    """Return the facts of a statement, without its label, numbering and bracketed sources."""
     text = " ".join(text.split())
     text = _FRONT.sub("", text, count=1) or text
     text = _CITED.sub("", text)

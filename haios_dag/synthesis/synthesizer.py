@@ -6,109 +6,114 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from haios_dag.base.progress import progress
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import SLACK
-from haios_dag.memory.insights import ClusterMember, Draft, Source
+from haios_dag.memory.records import ClusterMember, Draft, Source
 from haios_dag.synthesis import insight_text
 from haios_dag.synthesis.clustering import BLOCK, Kept, Leaders
-from haios_dag.synthesis.text_vectors import Memo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from haios_dag.base.step import Counts
-    from haios_dag.memory.store import Store
-    from haios_dag.memory.vectors import Kind
+    from haios_dag.memory.protocol import Store
+    from haios_dag.memory.records import Kind
 
     Ids = NDArray[np.int64]
     Vectors = NDArray[np.float32]
 
+Clusters = dict[int, list[ClusterMember]]  # by the ids of their leaders
 Results = dict[int, insight_text.Extract | insight_text.Refusal]
 
 _BATCH = 256  # clusters a transaction
 
 
 class Synthesizer:
-    """One beat's synthesis. Whatever is committed is consistent, wherever the beat ends."""
+    """One beat's synthesis. Every commit is consistent, wherever the beat ends.
+
+    With `notes` it is a plan: nothing is written, each insight or refusal becomes a line there, and
+    the clusters are counted too.
+    """
 
     def __init__(
-        self, store: "Store", beat: str | None, counts: "Counts", max_members: int = 0
+        self,
+        store: "Store",
+        beat: str | None,
+        counts: "Counts",
+        max_members: int = 0,
+        notes: list[str] | None = None,
     ) -> None:
         self.store = store
         self.beat = beat
         self.counts = counts
         self.max_members = max_members
-        self.memo = Memo()
+        self.notes = notes
         counts.start("concepts", "traces", "new_insights", "revised_insights", "refused")
+        if notes is not None:
+            counts.start("alone", "clusters_formed", "clusters_grown")
 
     def consider(self, kind: "Kind") -> None:
-        """Place every new item of a kind in its cluster, and let the clusters speak."""
+        """Place every new item of a kind in its cluster, and put the clusters into words."""
         clusters = self._place(kind)
-        alone = [
-            members
-            for leader, members in clusters.items()
-            if len(members) == 1 and members[0].id == leader
-        ]
-        if alone:
-            self._let_stand(kind, [members[0] for members in alone])
-        for members in alone:
-            del clusters[members[0].id]
-        grown = sorted(clusters)
+        alone = [ms[0] for leader, ms in clusters.items() if len(ms) == 1 and ms[0].id == leader]
+        self._put_alone(kind, alone)
+        grown = sorted(clusters.keys() - {member.id for member in alone})
         with progress(f"synthesize {kind}s", len(grown)) as advance:
             for start in range(0, len(grown), _BATCH):
                 batch = {leader: clusters[leader] for leader in grown[start : start + _BATCH]}
                 self._synthesize(kind, batch)
                 advance(len(batch))
 
-    def _let_stand(self, kind: "Kind", alone: list[ClusterMember]) -> None:
+    def _put_alone(self, kind: "Kind", alone: list[ClusterMember]) -> None:
         """Record new items that lead nothing but themselves."""
-        with self.store.undoable("synthesize", self.beat):
-            self.store.put_members(kind, alone, self.beat)
+        if self.notes is not None:
+            self.counts.add(alone=len(alone))
+        elif alone:
+            with self.store.undo.record("synthesize", self.beat):
+                self.store.insights.put_members(kind, alone, self.beat)
         self.counts.add(**{f"{kind}s": len(alone)})
 
-    def _place(self, kind: "Kind") -> dict[int, list[ClusterMember]]:
+    def _place(self, kind: "Kind") -> Clusters:
         """Return the new items by the leader of the cluster that they join."""
-        new = self.store.unconsidered(kind)
-
+        new = self.store.insights.unconsidered(kind)
         placed_now = np.array(new, np.int64)
 
         def near(vectors: "Vectors") -> Kept | None:
             return self._near(kind, vectors, placed_now)
 
-        leaders = Leaders(space.DEFAULT.cluster, near, self.max_members)
-        clusters: dict[int, list[ClusterMember]] = {}
+        leaders = Leaders(thresholds.CLUSTER, near, self.max_members)
+        clusters: Clusters = {}
         with progress(f"compare {kind}s", len(new)) as advance:
             for start in range(0, len(new), BLOCK):
                 ids = new[start : start + BLOCK]
-                vectors = self.store.vectors(
-                    kind, ids, space.DEFAULT.model, space.DEFAULT.dimensions
-                )
-                for item, leader, similarity in leaders.assign(ids, vectors):
+                for item, leader, similarity in leaders.assign(ids, self._vectors(kind, ids)):
                     clusters.setdefault(leader, []).append(ClusterMember(item, leader, similarity))
                 advance(len(ids))
         return clusters
 
     def _near(self, kind: "Kind", vectors: "Vectors", new: "Ids") -> Kept | None:
         """Return the leaders of earlier beats that may be within the threshold of any vector."""
-        model, dimensions = space.DEFAULT.model, space.DEFAULT.dimensions
         found: set[int] = set()
-        for ids, others in self.store.all_vectors(kind, model, dimensions, BLOCK):
+        for ids, others in self.store.vectors.blocks(kind, *space.DEFAULT, BLOCK):
             old = ~np.isin(ids, new)
             if old.any():
                 cosines = vectors @ (others if old.all() else others[old]).T
-                near = (cosines >= space.DEFAULT.cluster - SLACK).any(axis=0)
+                near = (cosines >= thresholds.CLUSTER - SLACK).any(axis=0)
                 found.update(ids[old][near].tolist())
-        kept = self.store.leading(kind, sorted(found))
+        kept = self.store.insights.leading(kind, sorted(found))
         if not kept:
             return None
-        sizes = self.store.cluster_sizes(kind, kept) if self.max_members else [1] * len(kept)
-        return Kept(kept, self.store.vectors(kind, kept, model, dimensions), sizes)
+        sizes = [1] * len(kept)
+        if self.max_members:
+            sizes = self.store.insights.cluster_sizes(kind, kept)
+        return Kept(kept, self._vectors(kind, kept), sizes)
 
-    def _synthesize(self, kind: "Kind", clusters: dict[int, list[ClusterMember]]) -> None:
-        """Write or extend the insights of clusters that gained members, in one commit."""
+    def _synthesize(self, kind: "Kind", clusters: Clusters) -> None:
+        """Put clusters that gained members into words, and write or note what they say."""
         everyone = {
             leader: sorted(
-                [*self.store.live_members(kind, leader), *gained], key=lambda member: member.id
+                [*self.store.insights.live_members(kind, leader), *gained],
+                key=lambda member: member.id,
             )
             for leader, gained in clusters.items()
         }
@@ -116,39 +121,56 @@ class Synthesizer:
             leader: [self._quoted(kind, member.id) for member in members]
             for leader, members in everyone.items()
         }
-        self.memo.prefetch(
-            [text for members in quoted.values() for text in insight_text.candidates(members)]
+        embed = space.embed_once(
+            text for members in quoted.values() for text in insight_text.candidates(members)
         )
-        results = {leader: self._extract(kind, members) for leader, members in quoted.items()}
-        self._commit(kind, clusters, everyone, results)
+        results: Results = {}
+        for leader, members in quoted.items():
+            vectors = self._vectors(kind, [member.id for member in members])
+            results[leader] = insight_text.extract(members, vectors, thresholds.DUPLICATE, embed)
+        write = self._commit if self.notes is None else self._note
+        write(kind, clusters, everyone, results)
+
+    def _note(self, kind: "Kind", clusters: Clusters, everyone: Clusters, results: Results) -> None:
+        """Note what would be written."""
+        assert self.notes is not None  # noqa: S101 - else it is written
+        for leader, result in results.items():
+            known = self.store.insights.of_cluster(kind, leader)
+            if isinstance(result, insight_text.Refusal):
+                what = "refused"
+                text = insight_text.shorten(self.store.items.text(kind, leader))
+                note = f"refused, {result.reason}: {text}"
+            else:
+                what = "new_insights" if known is None else "revised_insights"
+                sort = "new insight" if known is None else f"revised insight {known}"
+                note = f"{sort} from {len(everyone[leader])} {kind}s: {result.title}"
+            self.notes.append(note)
+            formed = any(member.id == leader for member in clusters[leader])
+            cluster = "clusters_formed" if formed else "clusters_grown"
+            self.counts.add(**{f"{kind}s": len(clusters[leader]), cluster: 1, what: 1})
 
     def _commit(
-        self,
-        kind: "Kind",
-        clusters: dict[int, list[ClusterMember]],
-        everyone: dict[int, list[ClusterMember]],
-        results: Results,
+        self, kind: "Kind", clusters: Clusters, everyone: Clusters, results: Results
     ) -> None:
-        """Write what was extracted, and the places of the new members."""
+        """Write what was extracted, and the places of the new members, in one commit."""
         spoken = {k: v for k, v in results.items() if isinstance(v, insight_text.Extract)}
         contents = {leader: f"[{one.title}] {one.text}" for leader, one in spoken.items()}
-        vectors = space.embed(list(contents.values())).astype("<f4") if contents else ()
-        blobs = {k: vector.tobytes() for k, vector in zip(contents, vectors, strict=True)}
+        vectors = dict(zip(contents, space.embed_as_bytes([*contents.values()]), strict=True))
         new = 0
-        with self.store.undoable("synthesize", self.beat):
+        with self.store.undo.record("synthesize", self.beat):
             for leader, members in everyone.items():
-                if not self.store.are_live(kind, [member.id for member in members]):
+                if not self.store.insights.are_live(kind, [member.id for member in members]):
                     del clusters[leader]  # another program took one meanwhile: for the next beat
                     spoken.pop(leader, None)
             for leader, gained in clusters.items():
-                self.store.put_members(kind, gained, self.beat)
+                self.store.insights.put_members(kind, gained, self.beat)
                 if leader not in spoken:
                     continue
                 draft = Draft(
                     content=contents[leader],
                     sources=[Source(m.id, m.similarity) for m in everyone[leader]],
                     confidence=spoken[leader].confidence,
-                    vector=blobs[leader],
+                    vector=vectors[leader],
                     method=insight_text.METHOD,
                     reason=f"{len(gained)} new {kind}s",
                 )
@@ -163,27 +185,23 @@ class Synthesizer:
     def _write(self, kind: "Kind", leader: int, draft: Draft) -> bool:
         """Write the insight of a cluster, or extend it; return whether it is new."""
         model = space.DEFAULT.model
-        known = self.store.insight_of(kind, leader)
+        known = self.store.insights.of_cluster(kind, leader)
         if known is None:
-            insight = self.store.add_insight(kind, draft, model, self.beat)
-            self.store.lead(kind, leader, insight)
+            insight = self.store.insights.add(kind, draft, model, self.beat)
+            self.store.insights.lead(kind, leader, insight)
         else:
-            self.store.revise_insight(kind, known, draft, model, self.beat)
+            self.store.insights.revise(kind, known, draft, model, self.beat)
         return known is None
 
     def _quoted(self, kind: "Kind", item: int) -> insight_text.SourceText:
-        places = self.store.places(kind, item)
+        places = self.store.items.places(kind, item)
         return insight_text.SourceText(
             item,
-            self.store.text(kind, item),
-            # Nobody knows where another program's item stands: it speaks for itself.
+            self.store.items.text(kind, item),
+            # Where another program's item stands is unknown: it speaks for itself.
             frozenset(place.path for place in places) or frozenset({f"{kind} {item}"}),
             tuple(part for place in places for part in place.heading.split(" > ") if part),
         )
 
-    def _extract(
-        self, kind: "Kind", members: Sequence[insight_text.SourceText]
-    ) -> insight_text.Extract | insight_text.Refusal:
-        ids = [member.id for member in members]
-        vectors = self.store.vectors(kind, ids, space.DEFAULT.model, space.DEFAULT.dimensions)
-        return insight_text.extract(members, vectors, space.DEFAULT.duplicate, self.memo)
+    def _vectors(self, kind: "Kind", ids: Sequence[int]) -> "Vectors":
+        return self.store.vectors.read(kind, ids, *space.DEFAULT)

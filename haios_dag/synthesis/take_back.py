@@ -23,7 +23,7 @@ def undo(workspace: Workspace) -> None:
     except OSError as error:
         raise HaiosError(f"{lock} cannot be opened: {error.strerror}") from error
     with held, open_memory(workspace, write=True) as store:
-        done = store.undo()
+        done = store.undo.take_back()
     of = f"beat {done.beat}" if done.beat else "the steps run by hand"
     say(
         [

@@ -224,7 +224,7 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("graph-older", "of an older version", write("dodo.py", OLD_GRAPH)),
     ("not-a-regular-file", "nothing else was checked", fifo(STATUS)),
     ("modules-missing", "nosuchmodule", module("doctor.place_checks._NEEDED", ("nosuchmodule",))),
-    ("no-fts5", "3.0 has no FTS5", module("memory.database.sqlite", lambda: ("3.0", False))),
+    ("no-fts5", "3.0 has no FTS5", module("memory.word_index.sqlite", lambda: ("3.0", False))),
     ("settings-unusable", "every_minutes", write("haios.toml", "[schedule]\nevery_minutes = 0\n")),
     ("settings-unusable", "Invalid initial character", write("haios.toml", "[[[")),
     ("env-open", "chmod 600", write(".env", "KEY=secret\n", 0o644)),

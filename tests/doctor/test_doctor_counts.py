@@ -17,13 +17,14 @@ from haios_dag import events
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor import count_checks
 from haios_dag.doctor.findings import Finding
-from haios_dag.memory.health import Health
+from haios_dag.memory.health import SqliteHealth
+from haios_dag.memory.store import SqliteStore
 
 
 def looked(root: Path) -> list[Finding]:
     """Return what the comparison finds, a second from now: until then a beat may pass for new."""
     later = datetime.now(UTC) + timedelta(seconds=1)
-    with freeze_time(later), Health.open(root / "memory.db", write=False) as store:
+    with freeze_time(later), SqliteStore.open(root / "memory.db", write=False) as store:
         return list(count_checks.claims(Workspace(root), store))
 
 
@@ -74,14 +75,6 @@ def test_a_beat_its_undo_and_a_beat(copy: Path) -> None:
     beat(copy, "synthesis-undo")
     (found,) = looked(copy)
     assert "2 more were taken back" in found.what
-
-
-def test_an_undo_in_a_memory_from_before_it_was_noted(copy: Path) -> None:
-    """An older memory gets the table when it first needs it, and is read without it."""
-    sql(copy, "DROP TABLE dag_undone")
-    assert names(copy) == [""]
-    beat(copy, "synthesis-undo")
-    assert names(copy) == [""]
 
 
 def test_archives_count(copy: Path) -> None:
@@ -196,18 +189,18 @@ def test_killed_and_recorded_by_the_next(copy: Path) -> None:
 
 def test_a_beat_that_ends_meanwhile(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A beat whose rows came after ours were read is compared once more."""
-    written = Health.written
+    written = SqliteHealth.written
     begun: list[int] = []
 
-    def late(store: Health) -> object:
-        rows = written(store)
+    def late(health: SqliteHealth) -> object:
+        rows = written(health)
         if not begun:
             begun.append(1)
             learn(copy)
         return rows
 
-    monkeypatch.setattr(Health, "written", late)
-    with Health.open(copy / "memory.db", write=False) as store:  # now, as that beat is new
+    monkeypatch.setattr(SqliteHealth, "written", late)
+    with SqliteStore.open(copy / "memory.db", write=False) as store:  # now, as that beat is new
         (found,) = count_checks.claims(Workspace(copy), store)
     assert (found.level, "2 heartbeats claim exactly" in found.what) == ("ok", True)
     assert begun

@@ -20,7 +20,7 @@ from haios_dag.base import files
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.base.workspace import Workspace
 from haios_dag.doctor import examination, place_checks
-from haios_dag.memory.health import Health
+from haios_dag.memory.store import SqliteStore
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes and modes of POSIX")
 needs_root = pytest.mark.skipif(
@@ -222,11 +222,11 @@ def test_an_index_too_large_to_look_through(root: Path) -> None:
     """The writer's lock is let go in time, and what was not looked at is unknown."""
     workspaces.grow(root, 1)
     assert doit(root).returncode == 0
-    with Health.open(root / "memory.db", write=False) as store:
+    with SqliteStore.open(root / "memory.db", write=False) as store:
         with pytest.raises(MemoryUnavailableError, match="would hold up a beat"):
-            store.word_index(seconds=0)
-        assert not store.connection.in_transaction
-        assert store.word_index() is None
+            store.health().word_index(seconds=0)
+        assert not store.database.connection.in_transaction
+        assert store.health().word_index() is None
 
 
 def _mount(folder: Path, options: str) -> None:

@@ -11,7 +11,7 @@ from store_contract import forget, read, trace
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import embed_step, space
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
 BEAT = "A beat must say what it did even when a step of it has failed."
@@ -22,7 +22,7 @@ DONE = "every concept and trace has a vector"
 def workspace(tmp_path: Path) -> Workspace:
     """A workspace with two concepts and a trace."""
     workspace = Workspace(tmp_path)
-    with Store.open(workspace.memory, write=True, create=True) as store:
+    with SqliteStore.open(workspace.memory, write=True, create=True) as store:
         read(store, "docs/a.md", LOCK, BEAT, traces=[trace("")])
     return workspace
 
@@ -38,11 +38,11 @@ def test_everything_gets_its_vector(workspace: Workspace) -> None:
     """Concepts and traces get the vectors of their texts, as HAIOS stores vectors."""
     assert embed_step.idle(workspace) is None
     assert run(workspace) == (3, 0)
-    with Store.open(workspace.memory, write=False) as store:
-        found = store.vectors("concept", [1, 2], space.DEFAULT.model, 768)
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        found = store.vectors.read("concept", [1, 2], space.DEFAULT.model, 768)
         assert np.array_equal(found, space.embed([LOCK, BEAT]))
-        found = store.vectors("trace", [1], space.DEFAULT.model, 768)
-        assert np.array_equal(found, space.embed([store.text("trace", 1)]))
+        found = store.vectors.read("trace", [1], space.DEFAULT.model, 768)
+        assert np.array_equal(found, space.embed([store.items.text("trace", 1)]))
     with Foreign(workspace.memory) as foreign:
         assert (
             foreign.rows("SELECT dimensions, length(vector), model FROM embeddings")
@@ -118,7 +118,7 @@ def test_text_without_words_is_done_too(workspace: Workspace) -> None:
 
 def test_orphans_are_not_embedded(workspace: Workspace) -> None:
     """What no document states any more costs nothing."""
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         forget(store, "docs/a.md")
     assert run(workspace) == (0, 0)
 

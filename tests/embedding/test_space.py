@@ -14,7 +14,7 @@ import wordllama
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 
 TEXTS = [
     "A lock must be held by the kernel so that it dies with the process.",
@@ -100,14 +100,14 @@ def test_meaning_counts() -> None:
     """Two ways to say a thing are nearer than two things."""
     said = "The ingester crashed because the SQLite database was locked."
     again = "A locked SQLite database made the ingester crash."
-    assert cosine(said, again) > space.DEFAULT.cluster
+    assert cosine(said, again) > thresholds.CLUSTER
     assert cosine(said, "Bananas ripen faster beside apples in a paper bag.") < 0.3
 
 
 def test_thresholds_are_ordered() -> None:
     """What repeats also belongs together; no threshold is beyond a cosine."""
-    assert 0 < space.DEFAULT.bridge < space.DEFAULT.duplicate < 1
-    assert 0 < space.DEFAULT.cluster < space.DEFAULT.duplicate
+    assert 0 < thresholds.BRIDGE < thresholds.DUPLICATE < 1
+    assert 0 < thresholds.CLUSTER < thresholds.DUPLICATE
 
 
 _CHILD = """
@@ -115,7 +115,7 @@ import socket, sys
 def refuse(*_, **__):
     raise SystemExit("a network was asked for")
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 sys.stdout.buffer.write(space.embed(eval(sys.argv[1])).tobytes())
 """
 
@@ -156,7 +156,7 @@ def test_long_text_costs_only_itself() -> None:
     """A megabyte beside a batch of short texts stays within memory."""
     program = """
 import resource
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
 vectors = space.embed(["the lock " * 120_000] + ["a short text"] * 63)
 assert vectors.shape == (64, 768)
@@ -170,7 +170,7 @@ sys.path.insert(0, sys.argv[1])
 def refuse(*_, **__):
     raise SystemExit("a network was asked for")
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.base.errors import ModelError
 try:
     space.embed(["a"])

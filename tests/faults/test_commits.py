@@ -14,7 +14,7 @@ from memory_checks import assert_invariants, connected
 from workspaces import doit, log
 
 from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 
 pytestmark = [
     pytest.mark.slow,
@@ -136,12 +136,14 @@ def assert_whole(root: Path) -> None:
         ).fetchone()
     assert items == concepts
     assert_invariants(memory, space.DEFAULT.model)
-    with Store.open(memory, write=False) as store, store.snapshot():
-        assert store.lacks_words() is None
+    with SqliteStore.open(memory, write=False) as store, store.snapshot():
+        assert store.search.lacks_words() is None
         for concept, text, _ in living:
-            assert concept in store.by_words([text], concepts)  # the whole text as one phrase
+            assert concept in store.search.by_words(
+                [text], concepts
+            )  # the whole text as one phrase
         insights = sorted(concept for concept, _, product in living if product)
-        assert store.answering(insights, space.DEFAULT.model) == insights
+        assert store.search.answering(insights, space.DEFAULT.model) == insights
 
 
 def assert_counted(root: Path) -> None:

@@ -34,7 +34,7 @@ from logs import OPEN, fragments
 from haios_dag.base import schema
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 
 Next = Callable[[Path], tuple[int, str]]
 
@@ -52,7 +52,7 @@ from haios_dag.base import clock
 from haios_dag.pulse import liveness
 from haios_dag import status
 from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 
 def tell(word, sentence=""):
     os.writev(1, [json.dumps([word, sentence]).encode() + b"\\n"])
@@ -100,7 +100,7 @@ STATUS = """
     tell("published")
 """
 COMMIT = """
-    with Store.open(workspace.root / "memory.db", write=True) as store:
+    with SqliteStore.open(workspace.root / "memory.db", write=True) as store:
         with store.transaction() as connection:
             for number in range(12):
                 connection.execute(
@@ -110,8 +110,8 @@ COMMIT = """
         tell("committed")
 """
 CACHE = """
-    with Store.open(workspace.root / "memory.db", write=False) as store:
-        warnings = store.refresh_cache(space.DEFAULT.model, space.DEFAULT.dimensions)
+    with SqliteStore.open(workspace.root / "memory.db", write=False) as store:
+        warnings = store.vectors.refresh_cache(space.DEFAULT.model, space.DEFAULT.dimensions)
         for warning in warnings:
             tell("refused", warning)
         if not warnings:
@@ -348,8 +348,10 @@ def test_cache(
         shutil.rmtree(copy / "memory.db-vectors")
     for one in lab.each(kind, copy, CACHE, most=4):
         fault.inject()
-        with Store.open(one.root / "memory.db", write=False) as store:
-            blocks = store.all_vectors("concept", space.DEFAULT.model, space.DEFAULT.dimensions, 99)
+        with SqliteStore.open(one.root / "memory.db", write=False) as store:
+            blocks = store.vectors.blocks(
+                "concept", space.DEFAULT.model, space.DEFAULT.dimensions, 99
+            )
             read = {
                 (int(concept), vector.tobytes())
                 for ids, vectors in blocks

@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 
 from haios_dag.base.errors import DocumentError
 from haios_dag.ingest import markdown
-from haios_dag.ingest.markdown import ParsedDocument, Statement, parse
+from haios_dag.ingest.markdown import ParsedDocument, parse
+from haios_dag.ingest.statements import form
+from haios_dag.memory.records import Statement
 
 SAYS = "this line says something in words"
+
+
+def statement(text: str, type_: str, heading: str, line: int) -> Statement:
+    """Return a statement with its form."""
+    return Statement(text, type_, heading, line, form(text))
+
 
 EXAMPLE = f"""\
 # generated: 2026-01-02
@@ -74,14 +82,14 @@ def test_reads_statements_by_structure() -> None:
     assert document.warnings == []
     goal = "Plan: one thing > Goal"
     assert document.statements == [
-        Statement(f"{SAYS} at the top", "Episteme", "Plan: one thing", 11),
-        Statement(f"Done: {SAYS} in a list", "Episteme", goal, 15),
-        Statement(f"nested: {SAYS}", "Episteme", goal, 16),
-        Statement(f"and a second paragraph: {SAYS}", "Episteme", goal, 18),
-        Statement(f"Quoted, {SAYS}", "Episteme", goal, 21),
-        Statement(f"One: {SAYS}", "Episteme", f"{goal} > Deeper", 42),
-        Statement(f"Two: {SAYS} over two lines", "Episteme", f"{goal} > Deeper", 43),
-        Statement(SAYS, "Episteme", "Plan: one thing > Other", 47),
+        statement(f"{SAYS} at the top", "Episteme", "Plan: one thing", 11),
+        statement(f"Done: {SAYS} in a list", "Episteme", goal, 15),
+        statement(f"nested: {SAYS}", "Episteme", goal, 16),
+        statement(f"and a second paragraph: {SAYS}", "Episteme", goal, 18),
+        statement(f"Quoted, {SAYS}", "Episteme", goal, 21),
+        statement(f"One: {SAYS}", "Episteme", f"{goal} > Deeper", 42),
+        statement(f"Two: {SAYS} over two lines", "Episteme", f"{goal} > Deeper", 43),
+        statement(SAYS, "Episteme", "Plan: one thing > Other", 47),
     ]
 
 
@@ -223,10 +231,10 @@ def test_hostile_documents_come_to_an_end() -> None:
     together take some ten seconds.
     """
     code = (
-        "import sys; from haios_dag.ingest import markdown\n"
+        "import sys; from haios_dag.ingest import markdown, statements\n"
         "for part in sys.stdin.buffer.read().split(b'\\0'):\n"
         "    document = markdown.parse(part)\n"
-        "    markdown.form(' '.join(one.text for one in document.statements))\n"
+        "    statements.form(' '.join(one.text for one in document.statements))\n"
         "    print(len(document.statements))\n"
     )
     data = b"\0".join(text.encode() for text in HOSTILE.values())

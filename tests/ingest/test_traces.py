@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from haios_dag.ingest import traces
 from haios_dag.ingest.markdown import parse
-from haios_dag.ingest.traces import Trace, from_document, from_lines
+from haios_dag.ingest.traces import from_document, from_lines
+from haios_dag.memory.records import Trace
 
 INVESTIGATION = """\
 ---

@@ -10,14 +10,14 @@ import pytest
 from store_contract import give_vectors, read, trace
 
 from haios_dag.base.errors import MemoryUnavailableError
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
 
 
 def filled(path: Path) -> Path:
     """Make a memory of many pages; return its path."""
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         read(store, "docs/a.md", LOCK, *(f"Filler {'x' * 400} {n}." for n in range(60)))
         read(store, "docs/b.md", traces=[trace("")])
         give_vectors(store)

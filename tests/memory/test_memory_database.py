@@ -9,7 +9,7 @@ from memory_checks import Foreign, connected, content_hash
 from outside import LOCK, filled, refused, snapshot
 from store_contract import give_vectors, read, trace
 
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_missing_memory_is_not_made(tmp_path: Path, write: bool) -> None:
     """Only a writer who says so creates a memory; anybody else is told that there is none."""
     path = tmp_path / "folder" / "memory.db"
     with refused(path, "no memory", "ingest"):
-        Store.open(path, write=write)
+        SqliteStore.open(path, write=write)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -36,7 +36,7 @@ def test_empty_file_is_no_memory(tmp_path: Path, write: bool) -> None:
     path = tmp_path / "memory.db"
     path.touch()
     with refused(path, "empty"):
-        Store.open(path, write=write)
+        SqliteStore.open(path, write=write)
     assert path.stat().st_size == 0
 
 
@@ -45,7 +45,7 @@ def test_empty_file_is_filled_by_the_first_writer(tmp_path: Path) -> None:
     path = tmp_path / "memory.db"
     sqlite3.connect(path).close()
     path.touch()
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         assert store.counts()["concepts"] == 0
 
 
@@ -56,7 +56,7 @@ def test_other_files_are_refused_untouched(tmp_path: Path, content: bytes, write
     path = tmp_path / "memory.db"
     path.write_bytes(content)
     with refused(path, "is not a database"):
-        Store.open(path, write=write, create=write)
+        SqliteStore.open(path, write=write, create=write)
     assert path.read_bytes() == content
 
 
@@ -68,7 +68,7 @@ def test_database_of_another_program_is_refused_untouched(tmp_path: Path, write:
         connection.execute("CREATE TABLE bookmarks (id INTEGER PRIMARY KEY, url TEXT)")
     before = snapshot(tmp_path)
     with refused(path, "not a HAIOS memory"):
-        Store.open(path, write=write, create=write)
+        SqliteStore.open(path, write=write, create=write)
     assert snapshot(tmp_path) == before
 
 
@@ -76,13 +76,13 @@ def test_database_of_another_program_is_refused_untouched(tmp_path: Path, write:
 def test_folder_is_no_memory(tmp_path: Path, write: bool) -> None:
     """A folder at the path is refused."""
     with refused(tmp_path, "is not a file"):
-        Store.open(tmp_path, write=write, create=write)
+        SqliteStore.open(tmp_path, write=write, create=write)
 
 
 def test_memory_in_a_missing_folder_is_made(tmp_path: Path) -> None:
     """A new memory makes its folder."""
     path = tmp_path / "new" / "folder" / "memory.db"
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         assert store.counts()["concepts"] == 0
 
 
@@ -91,7 +91,7 @@ def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "memory.db"
     with refused(path, "cannot be created"):
-        Store.open(path, write=True, create=True)
+        SqliteStore.open(path, write=True, create=True)
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".db", "nul\0.db"])
@@ -99,17 +99,17 @@ def test_name_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
     """A path that no file can have is refused with a sentence, for readers and writers."""
     for write in (True, False):
         with refused(tmp_path / name, "cannot be reached", "check its name"):
-            Store.open(tmp_path / name, write=write, create=write)
+            SqliteStore.open(tmp_path / name, write=write, create=write)
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%41&e=f.db", "ümläut ☃.db", "file:x?mode=memory"])
 def test_any_name_names_that_file(tmp_path: Path, name: str) -> None:
     """Characters that mean something in an address mean nothing in a path."""
     path = tmp_path / name
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         read(store, "docs/a.md", LOCK)
     assert [one.name for one in tmp_path.iterdir()] == [name]
-    with Store.open(path, write=False) as store:
+    with SqliteStore.open(path, write=False) as store:
         assert store.counts()["concepts"] == 1
 
 
@@ -123,7 +123,7 @@ def test_memory_before_007_is_refused(tmp_path: Path, write: bool) -> None:
     haios_databases.migrated(path, stage=6)
     before = content_hash(path)
     with refused(path, "synthesis_cluster_id", "migrations (to 009)"):
-        Store.open(path, write=write)
+        SqliteStore.open(path, write=write)
     assert content_hash(path) == before
 
 
@@ -134,7 +134,7 @@ def test_memory_before_009_is_refused(tmp_path: Path, write: bool) -> None:
     haios_databases.migrated(path, stage=8)
     before = content_hash(path)
     with refused(path, "'cross'", "migration 009"):
-        Store.open(path, write=write)
+        SqliteStore.open(path, write=write)
     assert content_hash(path) == before
 
 
@@ -147,14 +147,14 @@ def test_every_table_must_take_bridges(tmp_path: Path, table: str) -> None:
     haios_databases.v3(path)
     haios_databases.refuse_cross(path, table)
     with refused(path, "'cross'", table):
-        Store.open(path, write=True)
+        SqliteStore.open(path, write=True)
 
 
 def test_memory_without_constraints_is_taken(tmp_path: Path) -> None:
     """007 as it came to the live database, without constraints, takes insights and bridges."""
     path = tmp_path / "haios_memory.db"
     haios_databases.migrated(path, stage=7)
-    with Store.open(path, write=True) as store:
+    with SqliteStore.open(path, write=True) as store:
         read(store, "docs/a.md", LOCK)
 
 
@@ -167,16 +167,16 @@ def test_traces_mirrored_without_the_extension(tmp_path: Path) -> None:
     with Foreign(path) as foreign:
         foreign.trace("How was it done before?")
     haios_databases.mirror_traces(path)
-    with Store.open(path, write=True) as store:
+    with SqliteStore.open(path, write=True) as store:
         read(store, "docs/a.md", LOCK)
         give_vectors(store)
-        assert store.unconsidered("trace") == [1]
+        assert store.insights.unconsidered("trace") == [1]
         before = content_hash(path)
         with refused(path, "sqlite-vec", "haios-dag[vec]"):
             read(store, "docs/b.md", "More.", traces=[trace("")])
         assert content_hash(path) == before
         read(store, "docs/b.md", "More.")
-    with Store.open(path, write=False) as store:
+    with SqliteStore.open(path, write=False) as store:
         assert store.counts()["concepts"] == 2
 
 
@@ -188,7 +188,7 @@ def _has_sqlite_vec() -> bool:
     return True
 
 
-@pytest.mark.parametrize("version", ["2", "", None])
+@pytest.mark.parametrize("version", ["3", "01", "", None])
 @pytest.mark.parametrize("write", [True, False])
 def test_newer_bookkeeping_is_refused(memory: Path, write: bool, version: str | None) -> None:
     """Tables of another release are left to it."""
@@ -199,5 +199,5 @@ def test_newer_bookkeeping_is_refused(memory: Path, write: bool, version: str | 
             foreign.rows("UPDATE dag_meta SET value = ? WHERE key = 'version'", version)
     before = content_hash(memory)
     with refused(memory, "version", "release"):
-        Store.open(memory, write=write)
+        SqliteStore.open(memory, write=write)
     assert content_hash(memory) == before

@@ -19,7 +19,8 @@ from store_contract import read
 
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory import database
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.store import SqliteStore
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +40,13 @@ def memory(tmp_path: Path) -> Path:
 
 def test_lock_of_another_process(memory: Path) -> None:
     """While another process writes, readers read, writers are told, and work on afterwards."""
-    with Store.open(memory, write=True) as store:
+    with SqliteStore.open(memory, write=True) as store:
         with held(memory):
-            with Store.open(memory, write=False) as reader:
+            with SqliteStore.open(memory, write=False) as reader:
                 assert reader.counts()["concepts"] == 61
             with refused(memory, "is locked by another program"):
                 read(store, "docs/c.md", "Something new.")
-            with Store.open(memory, write=True) as second, refused(memory, "locked"):
+            with SqliteStore.open(memory, write=True) as second, refused(memory, "locked"):
                 read(second, "docs/c.md", "Something new.")
         assert read(store, "docs/c.md", "Something new.") == 1
 
@@ -53,7 +54,7 @@ def test_lock_of_another_process(memory: Path) -> None:
 def test_writer_waits_for_its_turn(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that is released in time delays a writer and does not fail it."""
     monkeypatch.setattr(database, "BUSY_SECONDS", 60)
-    with Store.open(memory, write=True) as store, held(memory) as holder:
+    with SqliteStore.open(memory, write=True) as store, held(memory) as holder:
         assert holder.stdin is not None
         release = threading.Timer(0.2, holder.stdin.close)
         release.start()
@@ -63,7 +64,10 @@ def test_writer_waits_for_its_turn(memory: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_transaction_takes_the_lock_first(memory: Path) -> None:
     """From its first moment a transaction keeps other writers out, so what it reads stays true."""
-    with Store.open(memory, write=True) as store, Store.open(memory, write=True) as other:
+    with (
+        SqliteStore.open(memory, write=True) as store,
+        SqliteStore.open(memory, write=True) as other,
+    ):
         with store.transaction(), refused(memory, "locked"):
             read(other, "docs/c.md", "Something new.")
         assert read(other, "docs/c.md", "Something new.") == 1
@@ -74,8 +78,8 @@ def test_lock_on_a_memory_that_is_not_prepared(tmp_path: Path) -> None:
     path = tmp_path / "haios_memory.db"
     haios_databases.v3(path)
     with held(path), refused(path, "locked"):
-        Store.open(path, write=True)
-    with Store.open(path, write=True) as store:
+        SqliteStore.open(path, write=True)
+    with SqliteStore.open(path, write=True) as store:
         assert read(store, "docs/a.md", LOCK) == 1
 
 
@@ -87,7 +91,7 @@ def test_exclusive_lock(tmp_path: Path, write: bool) -> None:
     with connected(path) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     with held(path, "BEGIN EXCLUSIVE"), refused(path, "locked"):
-        Store.open(path, write=write)
+        SqliteStore.open(path, write=write)
 
 
 def _everything(path: Path) -> list[Callable[[], object]]:
@@ -95,30 +99,30 @@ def _everything(path: Path) -> list[Callable[[], object]]:
 
     def reading(use: Callable[[Store], object]) -> Callable[[], object]:
         def run() -> object:
-            with Store.open(path, write=False) as store:
+            with SqliteStore.open(path, write=False) as store:
                 return use(store)
 
         return run
 
     def writing() -> object:
-        with Store.open(path, write=True) as store:
+        with SqliteStore.open(path, write=True) as store:
             return read(store, "docs/a.md", LOCK, "Something new.")
 
     return [
         reading(lambda store: store.counts()),
-        reading(lambda store: store.recorded()),
-        reading(lambda store: store.space()),
-        reading(lambda store: [store.text("concept", n) for n in range(62)]),
-        reading(lambda store: store.text("trace", 1)),
-        reading(lambda store: store.trace_title(1)),
-        reading(lambda store: store.insight_of("concept", 1)),
-        reading(lambda store: store.places("concept", 1)),
-        reading(lambda store: store.vectors("concept", list(range(1, 62)), "test-4", 4)),
-        reading(lambda store: store.has_unembedded()),
-        reading(lambda store: store.has_unconsidered()),
-        reading(lambda store: store.has_unbridged()),
-        reading(lambda store: store.written_by("beat")),
-        reading(lambda store: store.waiting_pairs(5)),
+        reading(lambda store: store.documents.recorded()),
+        reading(lambda store: store.vectors.space()),
+        reading(lambda store: [store.items.text("concept", n) for n in range(62)]),
+        reading(lambda store: store.items.text("trace", 1)),
+        reading(lambda store: store.items.trace_title(1)),
+        reading(lambda store: store.insights.of_cluster("concept", 1)),
+        reading(lambda store: store.items.places("concept", 1)),
+        reading(lambda store: store.vectors.read("concept", list(range(1, 62)), "test-4", 4)),
+        reading(lambda store: store.vectors.has_unembedded()),
+        reading(lambda store: store.insights.has_unconsidered()),
+        reading(lambda store: store.bridges.has_unbridged()),
+        reading(lambda store: store.insights.written_by("beat")),
+        reading(lambda store: store.bridges.waiting(5)),
         writing,
     ]
 
@@ -152,7 +156,7 @@ def test_cut_off_file_is_reported(memory: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     os.truncate(memory, memory.stat().st_size // 2)
     with refused(memory, "is damaged"):
-        Store.open(memory, write=True)
+        SqliteStore.open(memory, write=True)
 
 
 @contextlib.contextmanager
@@ -186,9 +190,9 @@ def test_read_only_file(memory: Path, open_folder: Path) -> None:
     shutil.copy(memory, path)
     path.chmod(0o444)
     with unprivileged():
-        with refused(path, "is read-only"), Store.open(path, write=True) as store:
+        with refused(path, "is read-only"), SqliteStore.open(path, write=True) as store:
             read(store, "docs/c.md", "Something new.")
-        with Store.open(path, write=False) as store:
+        with SqliteStore.open(path, write=False) as store:
             assert store.counts()["concepts"] == 61
 
 
@@ -199,7 +203,7 @@ def test_unreadable_file(memory: Path, open_folder: Path) -> None:
     path.chmod(0)
     for write in (True, False):
         with unprivileged(), refused(path, "cannot be opened"):
-            Store.open(path, write=write)
+            SqliteStore.open(path, write=write)
 
 
 def test_closed_folder(memory: Path, open_folder: Path) -> None:
@@ -211,11 +215,11 @@ def test_closed_folder(memory: Path, open_folder: Path) -> None:
     folder.chmod(0)
     for write in (True, False):
         with unprivileged(), refused(path):
-            Store.open(path, write=write, create=write)
+            SqliteStore.open(path, write=write, create=write)
     path = folder / "new.db"
     folder.chmod(0o555)
     with unprivileged(), refused(path, "cannot be created"):
-        Store.open(path, write=True, create=True)
+        SqliteStore.open(path, write=True, create=True)
 
 
 def test_planted_link_is_not_followed(memory: Path, tmp_path: Path) -> None:
@@ -226,7 +230,7 @@ def test_planted_link_is_not_followed(memory: Path, tmp_path: Path) -> None:
         link.symlink_to(target)
         for write in (True, False):
             with refused(link, "symbolic link"):
-                Store.open(link, write=write, create=write)
+                SqliteStore.open(link, write=write, create=write)
     assert not (tmp_path / "elsewhere.db").exists()
 
 
@@ -239,7 +243,7 @@ def test_reader_changes_nothing(memory: Path) -> None:
     for use in _everything(memory)[:-1]:
         use()
     assert snapshot(memory.parent) == before
-    with Store.open(memory, write=False) as store, refused(memory, "read-only"):
+    with SqliteStore.open(memory, write=False) as store, refused(memory, "read-only"):
         read(store, "docs/c.md", "Something new.")
     assert snapshot(memory.parent) == before
 
@@ -251,12 +255,12 @@ def test_reader_of_a_haios_memory_adds_nothing(tmp_path: Path) -> None:
     with Foreign(path) as foreign:
         foreign.concept(LOCK)
     before = snapshot(tmp_path)
-    with Store.open(path, write=False) as store:
-        assert store.recorded() == {}
-        assert store.space() is None
+    with SqliteStore.open(path, write=False) as store:
+        assert store.documents.recorded() == {}
+        assert store.vectors.space() is None
         assert store.counts() == {"concepts": 1, "entities": 0, "traces": 0}
-        assert store.has_unembedded()
-        assert store.written_by("beat") == (0, 0)
+        assert store.vectors.has_unembedded()
+        assert store.insights.written_by("beat") == (0, 0)
     assert snapshot(tmp_path) == before
 
 
@@ -266,7 +270,7 @@ def test_new_memory_is_private(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         path = tmp_path / "folder" / "memory.db"
-        with Store.open(path, write=True, create=True) as store:
+        with SqliteStore.open(path, write=True, create=True) as store:
             read(store, "docs/a.md", LOCK)
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
@@ -277,9 +281,9 @@ def test_new_memory_is_private(tmp_path: Path) -> None:
 
 def test_writes_are_durable(memory: Path) -> None:
     """A writer uses the write-ahead log, syncs every commit and checks foreign keys."""
-    with Store.open(memory, write=True) as store, store.reading() as connection:
+    with SqliteStore.open(memory, write=True) as store:
         answers = [
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            store.database.value(f"PRAGMA {name}")
             for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
     assert answers == ["wal", 2, 1]
@@ -290,11 +294,9 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 from memory_checks import blob
-from store_contract import MODEL, draft, read, recorded, trace
-from haios_dag.ingest.markdown import Statement
-from haios_dag.memory.bridges import Pair
-from haios_dag.memory.insights import Member
-from haios_dag.memory.store import Store
+from store_contract import MODEL, draft, recorded, trace
+from haios_dag.memory.records import ClusterMember, Statement
+from haios_dag.memory.store import SqliteStore
 
 left = int(sys.argv[2])
 
@@ -304,17 +306,19 @@ def count(_):
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-with Store.open(Path(sys.argv[1]), write=True) as store:
-    store.connection.execute("PRAGMA cache_size = 5")  # so that pages spill before the commit
-    store.connection.set_trace_callback(count)
+with SqliteStore.open(Path(sys.argv[1]), write=True) as store:
+    store.database.execute("PRAGMA cache_size = 5")  # so that pages spill before the commit
+    store.database.connection.set_trace_callback(count)
     with store.transaction():
         texts = [f"A new statement {'y' * 300} {n}." for n in range(40)]
-        statements = [Statement(text, "Directive", "A", 1) for text in texts]
-        store.replace_document("docs/a.md", recorded("a"), statements, [trace("")], 5)
-        store.put_vectors(MODEL, [("concept", n, blob(*range(200))) for n in range(1, 41)])
-        store.put_members("concept", [Member(1, 1, 1.0), Member(2, 1, 0.9)], "b")
-        store.lead("concept", 1, store.add_insight("concept", draft("[A] B.", 1, 2), MODEL, "b"))
-    store.connection.set_trace_callback(None)
+        statements = [Statement(text, "Directive", "A", 1, text) for text in texts]
+        store.documents.replace("docs/a.md", recorded("a"), statements, [trace("")], 5)
+        store.vectors.put(MODEL, [("concept", n, blob(*range(200))) for n in range(1, 41)])
+        members = [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.9)]
+        store.insights.put_members("concept", members, "b")
+        insight = store.insights.add("concept", draft("[A] B.", 1, 2), MODEL, "b")
+        store.insights.lead("concept", 1, insight)
+    store.database.connection.set_trace_callback(None)
     print(left)
 """
 
@@ -336,5 +340,5 @@ def test_killed_writer_leaves_all_or_nothing(memory: Path, tmp_path: Path) -> No
         assert process.returncode == -9
         assert content_hash(path) == before
         assert_invariants(path)
-        with Store.open(path, write=True) as store:
+        with SqliteStore.open(path, write=True) as store:
             assert read(store, "docs/c.md", "Something new.") == 1

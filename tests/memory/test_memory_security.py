@@ -9,8 +9,8 @@ from memory_checks import Foreign, assert_invariants, connected, content_hash
 from outside import filled, refused
 from store_contract import MODEL, draft, forget, give_vectors, read, speak, trace
 
-from haios_dag.memory.insights import ClusterMember
-from haios_dag.memory.store import Store
+from haios_dag.memory.records import ClusterMember
+from haios_dag.memory.store import SqliteStore
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
 
@@ -33,7 +33,7 @@ def test_links_beside_the_memory_are_refused(
     link.symlink_to(target)
     for write in (True, False):
         with refused(memory, "symbolic link"):
-            Store.open(memory, write=write)
+            SqliteStore.open(memory, write=write)
     link.unlink()
     assert not (tmp_path / "nowhere").exists()
     assert content_hash(memory) == before
@@ -44,11 +44,11 @@ def test_a_link_at_the_journal_of_a_new_memory_is_refused(tmp_path: Path, precio
     """The first transaction, before the write-ahead log, is not written through a link either."""
     (tmp_path / "memory.db-journal").symlink_to(tmp_path / "nowhere")
     with refused(tmp_path / "memory.db", "symbolic link"):
-        Store.open(tmp_path / "memory.db", write=True, create=True)
+        SqliteStore.open(tmp_path / "memory.db", write=True, create=True)
     assert not (tmp_path / "nowhere").exists()
     (tmp_path / "memory.db-journal").unlink()
     (tmp_path / "memory.db-journal").symlink_to(precious)
-    with Store.open(tmp_path / "memory.db", write=True, create=True):
+    with SqliteStore.open(tmp_path / "memory.db", write=True, create=True):
         pass
 
 
@@ -57,9 +57,9 @@ def test_the_files_beside_an_open_memory_are_private(tmp_path: Path) -> None:
     """The write-ahead log and its index get the mode of the memory, whatever the umask."""
     program = (
         "import os, stat, sys; from pathlib import Path; os.umask(0)\n"
-        "from haios_dag.memory.store import Store\n"
+        "from haios_dag.memory.store import SqliteStore\n"
         "path = Path(sys.argv[1])\n"
-        "with Store.open(path, write=True, create=True):\n"
+        "with SqliteStore.open(path, write=True, create=True):\n"
         "    for one in sorted(path.parent.iterdir()):\n"
         "        print(one.name, oct(stat.S_IMODE(one.stat().st_mode)))"
     )
@@ -81,20 +81,20 @@ def test_no_text_becomes_sql(tmp_path: Path, text: str) -> None:
     """Through every field of a document, a trace, an insight and a search, a text stays a text."""
     path = tmp_path / "memory.db"
     plain = text.encode("utf-8", "replace").decode()  # as documents are read
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         one = trace(plain, plain, failure_reason=plain, strategy_title=plain, timestamp=plain)
         assert read(store, plain, plain, f"{plain} again", traces=[one], heading=plain) == 2
         give_vectors(store, model=plain)
         insight = speak(store, "concept", f"{plain} said", 1, 2, beat=plain)
-        assert store.text("concept", 1) == plain
-        assert store.text("concept", insight) == f"{plain} said"
-        assert list(store.recorded()) == [plain]
-        assert store.recorded_hash(plain)
-        assert store.space() == plain
-        assert store.written_by(plain) == (1, 0)
-        assert set(store.by_words(plain.replace("\0", " ").split(), 5)) <= {1, 2, insight}
+        assert store.items.text("concept", 1) == plain
+        assert store.items.text("concept", insight) == f"{plain} said"
+        assert list(store.documents.recorded()) == [plain]
+        assert store.documents.recorded_hash(plain)
+        assert store.vectors.space() == plain
+        assert store.insights.written_by(plain) == (1, 0)
+        assert set(store.search.by_words(plain.replace("\0", " ").split(), 5)) <= {1, 2, insight}
         forget(store, plain)
-        assert store.recorded() == {}
+        assert store.documents.recorded() == {}
         assert store.counts()["concepts"] == 3
     assert_invariants(path)
 
@@ -107,16 +107,16 @@ def test_a_foreign_column_may_have_any_name(tmp_path: Path, column: str) -> None
     with connected(path) as connection:
         connection.execute(f"ALTER TABLE concepts ADD COLUMN \"{quoted}\" TEXT DEFAULT 'kept'")
         connection.execute(f"ALTER TABLE dag_items ADD COLUMN \"{quoted}\" TEXT DEFAULT 'kept'")
-    with Store.open(path, write=True) as store:
-        with store.undoable("synthesize", "beat"):
-            store.put_members(
+    with SqliteStore.open(path, write=True) as store:
+        with store.undo.record("synthesize", "beat"):
+            store.insights.put_members(
                 "concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 1.0)], "beat"
             )
-            store.lead(
-                "concept", 1, store.add_insight("concept", draft("Sum.", 1, 2), MODEL, "beat")
+            store.insights.lead(
+                "concept", 1, store.insights.add("concept", draft("Sum.", 1, 2), MODEL, "beat")
             )
-            assert store.written_by("beat") == (1, 0)
-        assert store.undo().insights == 1
+            assert store.insights.written_by("beat") == (1, 0)
+        assert store.undo.take_back().insights == 1
     with Foreign(path) as foreign:
         assert foreign.one(f'SELECT count(*) FROM concepts WHERE "{quoted}" = ?', "kept") == 61
     assert_invariants(path)

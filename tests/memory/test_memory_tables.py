@@ -8,7 +8,8 @@ import haios_databases
 import pytest
 from memory_checks import Foreign, connected
 
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.store import SqliteStore
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def both(tmp_path: Path) -> tuple[Path, Path]:
     """A memory from HAIOS's schema, and one that the product made."""
     theirs, ours = tmp_path / "v3.db", tmp_path / "memory.db"
     haios_databases.v3(theirs)
-    with Store.open(ours, write=True, create=True):
+    with SqliteStore.open(ours, write=True, create=True):
         pass
     return theirs, ours
 
@@ -95,8 +96,8 @@ def test_preparing_a_haios_memory_only_adds(tmp_path: Path, database: str) -> No
         before = foreign.rows("SELECT * FROM concepts"), foreign.rows("SELECT * FROM artifacts")
     names = tables(path)
     shapes = {name: shape(path, name) for name in names}
-    with Store.open(path, write=True) as store, store.transaction():
-        store.adopt()
+    with SqliteStore.open(path, write=True) as store, store.transaction():
+        store.items.adopt()
     assert {name: shape(path, name) for name in names} == shapes
     assert all(name.startswith("dag_") for name in tables(path) - names)
     with Foreign(path) as foreign:
@@ -166,7 +167,7 @@ def test_looking_up_is_indexed(tmp_path: Path, database: str) -> None:
             "CREATE INDEX some ON synthesis_provenance (synthesized_concept_id)"
             " WHERE source_type = 'cross'"
         )
-    with Store.open(path, write=True):
+    with SqliteStore.open(path, write=True):
         pass
     with Foreign(path) as foreign:
         for table, column in [
@@ -182,17 +183,22 @@ def test_looking_up_is_indexed(tmp_path: Path, database: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "probe", [Store.has_unembedded, Store.has_unconsidered, Store.has_unbridged]
+    "probe",
+    [
+        lambda store: store.vectors.has_unembedded(),
+        lambda store: store.insights.has_unconsidered(),
+        lambda store: store.bridges.has_unbridged(),
+    ],
 )
 def test_asking_for_work_reads_only_work(
     both: tuple[Path, Path], probe: Callable[[Store], bool]
 ) -> None:
     """Whether anything waits is answered without a scan of a table."""
     asked: list[str] = []
-    with Store.open(both[1], write=False) as store:
-        store.connection.set_trace_callback(asked.append)
+    with SqliteStore.open(both[1], write=False) as store:
+        store.database.connection.set_trace_callback(asked.append)
         assert not probe(store)
-        store.connection.set_trace_callback(None)
+        store.database.connection.set_trace_callback(None)
     assert asked
     with Foreign(both[1]) as foreign:
         for question in asked:

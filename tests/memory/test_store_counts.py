@@ -4,7 +4,6 @@ import contextlib
 import itertools
 from pathlib import Path
 
-import haios_databases
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +20,8 @@ from store_contract import (
 )
 
 from haios_dag.base.errors import UndoError
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.store import SqliteStore
 
 LOCK = "Release the lock before the process ends."
 BEAT = "A beat reads what is new and nothing else."
@@ -72,9 +72,9 @@ def _insight(store: Store, foreign: Foreign, number: int) -> None:
         "SELECT id FROM dag_items WHERE kind = 'concept' AND state = 'live' AND model NOT NULL"
         " AND leader IS NULL AND id IN (SELECT id FROM concepts) ORDER BY id LIMIT 2"
     )]  # fmt: skip
-    with store.undoable("synthesize", str(number)):
+    with store.undo.record("synthesize", str(number)):
         if len(pair) == 2:
-            store.add_insight("concept", draft(f"[A {number}] B.", *pair), MODEL, str(number))
+            store.insights.add("concept", draft(f"[A {number}] B.", *pair), MODEL, str(number))
     if len(pair) == 2:
         join(store, "concept", pair[0], pair[1])
 
@@ -82,7 +82,7 @@ def _insight(store: Store, foreign: Foreign, number: int) -> None:
 def _rolled_back(store: Store) -> None:
     """Read a document in a transaction that comes to nothing."""
     with contextlib.suppress(KeyError), store.transaction():
-        store.replace_document("docs/a.md", recorded("x"), [], [], 5)
+        store.documents.replace("docs/a.md", recorded("x"), [], [], 5)
         raise KeyError
 
 
@@ -93,7 +93,7 @@ def _apply(store: Store, foreign: Foreign, number: int, operation: str, of: int)
         texts = [*[LOCK, BEAT, LOG][: of % 4], f"Statement {of} says something of its own here."]
         traces = [trace("", f"question {of}")] if of % 2 else []
         read(store, name, *texts, traces=traces, boilerplate=3)
-    elif operation == "forget" and name in store.recorded():
+    elif operation == "forget" and name in store.documents.recorded():
         forget(store, name, boilerplate=3)
     elif operation == "embed":
         give_vectors(store, model=MODEL if of % 3 else "another:4")
@@ -101,7 +101,7 @@ def _apply(store: Store, foreign: Foreign, number: int, operation: str, of: int)
         _insight(store, foreign, number)
     elif operation == "undo":
         with contextlib.suppress(UndoError):
-            store.undo()
+            store.undo.take_back()
     elif operation == "roll back":
         _rolled_back(store)
     elif operation == "others add":
@@ -128,7 +128,7 @@ def test_counts_are_exact_after_any_change(
 ) -> None:
     """Reading, embedding, synthesis, undo, rollbacks and other programs leave the counts exact."""
     path = tmp_path_factory.mktemp("counts") / "memory.db"
-    with Store.open(path, write=True, create=True) as store, Foreign(path) as foreign:
+    with SqliteStore.open(path, write=True, create=True) as store, Foreign(path) as foreign:
         read(store, "docs/a.md", LOCK, BEAT, LOG)
         give_vectors(store)
         for number, (operation, of) in enumerate(happened):
@@ -140,7 +140,7 @@ def test_counts_are_exact_after_any_change(
 def test_undo_and_deletion_are_reached(tmp_path: Path) -> None:
     """The operations above do what their names say, so the property is about them."""
     path = tmp_path / "memory.db"
-    with Store.open(path, write=True, create=True) as store, Foreign(path) as foreign:
+    with SqliteStore.open(path, write=True, create=True) as store, Foreign(path) as foreign:
         read(store, "docs/a.md", LOCK, BEAT, LOG)
         give_vectors(store)
         before = store.counts()
@@ -153,42 +153,16 @@ def test_undo_and_deletion_are_reached(tmp_path: Path) -> None:
         assert store.counts()["live"] == before["live"] - 1
 
 
-@pytest.mark.parametrize("made", ["v3", "migrated"])
-def test_memory_of_an_earlier_release_counts_from_its_next_writer_on(
-    tmp_path: Path, made: str
-) -> None:
-    """Readers count one by one until a writer has made the counts; both say the same."""
-    path = tmp_path / "memory.db"
-    getattr(haios_databases, made)(path)
-    with Store.open(path, write=True) as store, Foreign(path) as foreign:
-        read(store, "docs/a.md", LOCK, BEAT, traces=[trace("")])
-        give_vectors(store)
-        for change in ("insert", "delete", "update"):
-            foreign.rows(f"DROP TRIGGER dag_counts_{change}")
-        for index in ("concepts", "traces", "clusters"):
-            foreign.rows(f"DROP INDEX dag_count_{index}")
-        foreign.rows("DROP TABLE dag_counts")
-        read(store, "docs/b.md", LOG)
-        check(store, foreign)
-    with Store.open(path, write=False) as reader:
-        before = reader.counts()
-    with Store.open(path, write=True) as store, Foreign(path) as foreign:
-        assert store.counts() == before
-        assert kept(foreign) == counted(foreign)
-        read(store, "docs/c.md", BEAT, "One more statement that is new to this memory.")
-        check(store, foreign)
-
-
 def test_counting_reads_no_table_of_texts(tmp_path: Path) -> None:
     """The counts come from the small indexes and from the kept numbers, never from the rows."""
     path = tmp_path / "memory.db"
-    with Store.open(path, write=True, create=True) as store, Foreign(path) as foreign:
+    with SqliteStore.open(path, write=True, create=True) as store, Foreign(path) as foreign:
         read(store, "docs/a.md", LOCK, BEAT, LOG, traces=[trace("")])
         give_vectors(store)
         asked: list[str] = []
-        store.connection.set_trace_callback(asked.append)
+        store.database.connection.set_trace_callback(asked.append)
         store.counts()
-        store.connection.set_trace_callback(None)
+        store.database.connection.set_trace_callback(None)
         plans = [foreign.rows(f"EXPLAIN QUERY PLAN {sql}") for sql in asked if "SELECT" in sql]
         steps = [str(row[3]) for row in itertools.chain.from_iterable(plans)]
     assert any("dag_count_concepts" in step for step in steps)

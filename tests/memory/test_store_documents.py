@@ -22,8 +22,9 @@ from store_contract import (
     waiting,
 )
 
-from haios_dag.memory.bridges import Pair
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.records import Pair
+from haios_dag.memory.store import SqliteStore
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
 BEAT = "A beat must say what it did even when a step of it has failed."
@@ -40,22 +41,22 @@ class DocumentsContract(StoreContract):
         read(store, "docs/a.md", LOG)
         for path, text in (("docs/a.md", LOG), ("docs/b.md", BEAT)):
             state, sha256, _ = recorded(text + "()")
-            assert store.recorded()[path] == state
-            assert store.recorded_hash(path) == sha256
-        assert len(store.recorded()) == 2
-        assert store.recorded_hash("docs/c.md") is None
+            assert store.documents.recorded()[path] == state
+            assert store.documents.recorded_hash(path) == sha256
+        assert len(store.documents.recorded()) == 2
+        assert store.documents.recorded_hash("docs/c.md") is None
 
     def test_ledger_keeps_the_head_of_each_file(self, store: Store) -> None:
         """The head stands beside the state, goes with the content, and stays when only touched."""
-        assert store.heads() == []
+        assert store.documents.heads() == []
         for text, head in (("a", '{"id": "A"}'), ("b", '{"id": "B"}')):
             with store.transaction():
                 known = recorded(text)._replace(head=head)
-                store.replace_document("docs/a.md", known, [], [], 5)
-            assert store.heads() == [("docs/a.md", known.state, head)]
+                store.documents.replace("docs/a.md", known, [], [], 5)
+            assert store.documents.heads() == [("docs/a.md", known.state, head)]
         with store.transaction():
-            store.touch_document("docs/a.md", (9, 8, 7))
-        assert store.heads() == [("docs/a.md", (9, 8, 7), '{"id": "B"}')]
+            store.documents.touch("docs/a.md", (9, 8, 7))
+        assert store.documents.heads() == [("docs/a.md", (9, 8, 7), '{"id": "B"}')]
 
     def test_artifact_counts_its_versions(self, store: Store, foreign: Foreign) -> None:
         """An artifact's version grows when its content changed, and only then."""
@@ -66,11 +67,11 @@ class DocumentsContract(StoreContract):
     def test_touched_file_keeps_its_content(self, store: Store) -> None:
         """New time stamps replace the old ones and nothing else."""
         read(store, "docs/a.md", LOCK)
-        sha256 = store.recorded_hash("docs/a.md")
+        sha256 = store.documents.recorded_hash("docs/a.md")
         with store.transaction():
-            store.touch_document("docs/a.md", (9, 8, 7))
-        assert store.recorded() == {"docs/a.md": (9, 8, 7)}
-        assert store.recorded_hash("docs/a.md") == sha256
+            store.documents.touch("docs/a.md", (9, 8, 7))
+        assert store.documents.recorded() == {"docs/a.md": (9, 8, 7)}
+        assert store.documents.recorded_hash("docs/a.md") == sha256
 
     def test_removed_document_leaves_the_ledger_and_its_concepts(
         self, store: Store, foreign: Foreign
@@ -78,17 +79,17 @@ class DocumentsContract(StoreContract):
         """A deleted file is forgotten; what it said stays, without a place."""
         read(store, "docs/a.md", LOCK)
         forget(store, "docs/a.md")
-        assert store.recorded() == {}
-        assert store.places("concept", concept(foreign, LOCK)) == []
+        assert store.documents.recorded() == {}
+        assert store.items.places("concept", concept(foreign, LOCK)) == []
         read(store, "docs/a.md", LOCK)
         assert foreign.rows("SELECT count(*) FROM artifacts") == [(1,)]
-        assert len(store.places("concept", concept(foreign, LOCK))) == 1
+        assert len(store.items.places("concept", concept(foreign, LOCK))) == 1
 
     def test_equal_texts_are_one_concept(self, store: Store, foreign: Foreign) -> None:
         """A text stated again, here or elsewhere, is a further place of the same concept."""
         assert read(store, "docs/b.md", LOCK, BEAT, LOCK) == 2
         assert read(store, "docs/a.md", LOG, LOCK, heading="Other") == 1
-        places = store.places("concept", concept(foreign, LOCK))
+        places = store.items.places("concept", concept(foreign, LOCK))
         assert [(place.path, place.heading, place.line) for place in places] == [
             ("docs/a.md", "Other", 2),
             ("docs/b.md", "Notes > Locking", 1),
@@ -108,8 +109,10 @@ class DocumentsContract(StoreContract):
         read(store, "docs/a.md", LOCK, BEAT)
         read(store, "docs/b.md", BEAT)
         read(store, "docs/a.md", LOG, LOCK)
-        assert [place.line for place in store.places("concept", concept(foreign, LOCK))] == [2]
-        (place,) = store.places("concept", concept(foreign, BEAT))
+        assert [place.line for place in store.items.places("concept", concept(foreign, LOCK))] == [
+            2
+        ]
+        (place,) = store.items.places("concept", concept(foreign, BEAT))
         assert place.path == "docs/b.md"
 
     def test_concept_that_no_document_states_is_no_work(
@@ -148,8 +151,8 @@ class DocumentsContract(StoreContract):
         join(store, "concept", concept(foreign, LOCK))
         forget(store, "docs/a.md")
         read(store, "docs/b.md", LOCK)
-        assert not store.has_unembedded()
-        assert not store.has_unconsidered()
+        assert not store.vectors.has_unembedded()
+        assert not store.insights.has_unconsidered()
 
     def test_reading_the_same_again_is_no_work(self, store: Store) -> None:
         """Reading an unchanged document again makes no concept, no trace, nothing to embed."""
@@ -159,7 +162,7 @@ class DocumentsContract(StoreContract):
         before = store.counts()
         assert read(store, "docs/a.md", LOCK, BEAT, traces=[given_trace]) == 0
         assert store.counts() == before
-        assert not store.has_unembedded()
+        assert not store.vectors.has_unembedded()
 
 
 class TracesContract(StoreContract):
@@ -177,7 +180,7 @@ class TracesContract(StoreContract):
         read(store, "traces/a.jsonl", traces=[trace("2", "second"), trace("1", "first, again")])
         assert self.ids(foreign) == {"first, again": before["first"], "second": before["second"]}
         assert waiting(store) == [("trace", before["first"])]
-        assert store.unembedded(1)[0].text.startswith("first, again\n")
+        assert store.vectors.unembedded(1)[0].text.startswith("first, again\n")
 
     def test_every_field_of_a_trace_is_kept(self, store: Store, foreign: Foreign) -> None:
         """HAIOS's columns hold what the trace says, and an update replaces all of it."""
@@ -211,7 +214,7 @@ class TracesContract(StoreContract):
         read(store, "traces/a.jsonl", traces=[trace("1", "of a")])
         read(store, "traces/b.jsonl", traces=[trace("1", "of b")])
         assert len(self.ids(foreign)) == 2
-        (place,) = store.places("trace", self.ids(foreign)["of b"])
+        (place,) = store.items.places("trace", self.ids(foreign)["of b"])
         assert place.path == "traces/b.jsonl"
         assert place.heading == "Release the lock late"
 
@@ -221,12 +224,12 @@ class TracesContract(StoreContract):
         give_vectors(store)
         read_trace = self.ids(foreign)["first"]
         with store.transaction():
-            store.put_pairs([Pair(concept(foreign, LOCK), read_trace, 0.9)])
-            store.mark_bridged("trace", [read_trace])
+            store.bridges.put_pairs([Pair(concept(foreign, LOCK), read_trace, 0.9)])
+            store.bridges.mark_bridged("trace", [read_trace])
         read(store, "docs/a.md", LOCK, traces=[trace("", "something else")])
         give_vectors(store)
-        assert store.unbridged("trace") == [read_trace]
-        assert store.waiting_pairs(9) == []
+        assert store.bridges.unbridged("trace") == [read_trace]
+        assert store.bridges.waiting(9) == []
 
 
 class TestDocumentsCreated(Created, DocumentsContract, TracesContract):
@@ -272,9 +275,9 @@ def test_states_do_not_depend_on_the_order_of_arrival(
 
     def states(*steps: dict[str, list[str]], shuffle: random.Random) -> dict[str, str]:
         path = tmp_path_factory.mktemp("order") / "memory.db"
-        with Store.open(path, write=True, create=True) as store:
+        with SqliteStore.open(path, write=True, create=True) as store:
             for documents in steps:
-                everyone = sorted(documents.keys() | store.recorded().keys())
+                everyone = sorted(documents.keys() | store.documents.recorded().keys())
                 shuffle.shuffle(everyone)
                 for name in everyone:
                     if name in documents:

@@ -14,7 +14,7 @@ from store_contract import (
     waiting,
 )
 
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
 
 LOCK = "A lock must be held by the kernel so that it dies with the process."
 BEAT = "A beat must say what it did even when a step of it has failed."
@@ -28,11 +28,11 @@ class ForeignContract(StoreContract):
         """Each concept and trace of another program is taken in by the first beat that sees it."""
         foreign.concept(LOCK)
         foreign.trace("How?")
-        assert store.has_unembedded()
+        assert store.vectors.has_unembedded()
         with store.transaction():
-            assert store.adopt() == 2
+            assert store.items.adopt() == 2
         with store.transaction():
-            assert store.adopt() == 0
+            assert store.items.adopt() == 0
         assert waiting(store) == [("concept", 1), ("trace", 1)]
 
     def test_items_added_between_our_transactions_are_adopted(
@@ -50,7 +50,7 @@ class ForeignContract(StoreContract):
             )
         found = waiting(store)
         assert len(found) == len(set(found)) == 16
-        assert len(store.unembedded(100)) == 16
+        assert len(store.vectors.unembedded(100)) == 16
 
     def test_products_of_others_are_no_new_work(self, store: Store, foreign: Foreign) -> None:
         """Another program's insights get a vector and are never clustered, nor their sources."""
@@ -58,10 +58,10 @@ class ForeignContract(StoreContract):
         insight = foreign.insight("[Care] Hold locks, say what was done.", sources)
         single = foreign.concept(LOG)
         give_vectors(store)
-        assert store.unconsidered("concept") == [single]
-        assert insight not in store.bridgeable("concept", range(1, 99))
-        assert store.bridgeable("concept", range(1, 99)) == [*sources, single]
-        assert not store.has_unembedded()
+        assert store.insights.unconsidered("concept") == [single]
+        assert insight not in store.bridges.bridgeable("concept", range(1, 99))
+        assert store.bridges.bridgeable("concept", range(1, 99)) == [*sources, single]
+        assert not store.vectors.has_unembedded()
 
     def test_concept_consumed_by_another_program_later_is_no_work(
         self, store: Store, foreign: Foreign
@@ -72,14 +72,14 @@ class ForeignContract(StoreContract):
         give_vectors(store)
         foreign.insight("[Care] Hold locks, say what was done.", taken)
         give_vectors(store)
-        assert store.unconsidered("concept") == [single]
+        assert store.insights.unconsidered("concept") == [single]
 
     def test_mark_alone_says_consumed(self, store: Store, foreign: Foreign) -> None:
         """A concept with a cluster id is taken, even when its cluster is not there any more."""
         taken, single = foreign.concept(LOCK), foreign.concept(BEAT)
         foreign.rows("UPDATE concepts SET synthesis_cluster_id = 77 WHERE id = ?", taken)
         give_vectors(store)
-        assert store.unconsidered("concept") == [single]
+        assert store.insights.unconsidered("concept") == [single]
 
     def test_member_consumed_by_another_program_is_no_source(
         self, store: Store, foreign: Foreign
@@ -90,13 +90,15 @@ class ForeignContract(StoreContract):
         join(store, "concept", *ours)
         foreign.insight("[Care] One of them is ours.", [ours[0], foreign.concept(LOG)])
         give_vectors(store)
-        assert [member.id for member in store.live_members("concept", ours[0])] == [ours[1]]
+        assert [member.id for member in store.insights.live_members("concept", ours[0])] == [
+            ours[1]
+        ]
 
     def test_foreign_concept_is_reused_by_a_document(self, store: Store, foreign: Foreign) -> None:
         """A document that states another program's concept makes no second one."""
         theirs = foreign.concept(LOCK)
         assert read(store, "docs/a.md", LOCK) == 0
-        assert [place.path for place in store.places("concept", theirs)] == ["docs/a.md"]
+        assert [place.path for place in store.items.places("concept", theirs)] == ["docs/a.md"]
 
     def test_foreign_concept_without_a_document_is_work(
         self, store: Store, foreign: Foreign
@@ -110,19 +112,19 @@ class ForeignContract(StoreContract):
         """A document that quotes an insight word by word makes a concept of its own."""
         insight = foreign.insight(LOCK, [foreign.concept(BEAT), foreign.concept(LOG)])
         assert read(store, "docs/a.md", LOCK) == 1
-        assert store.places("concept", insight) == []
+        assert store.items.places("concept", insight) == []
 
     def test_foreign_occurrences_are_kept(self, store: Store, foreign: Foreign) -> None:
         """Replacing or removing what we read of a file leaves what others say of it."""
         theirs = foreign.concept("An ingester extracted this from the same file.")
         foreign.occurrence("docs/a.md", theirs)
-        before = store.places("concept", theirs)
+        before = store.items.places("concept", theirs)
         assert [(place.heading, place.line) for place in before] == [("their snippet", 7)]
         read(store, "docs/a.md", LOCK)
         read(store, "docs/a.md", BEAT)
-        assert store.places("concept", theirs) == before
+        assert store.items.places("concept", theirs) == before
         forget(store, "docs/a.md")
-        assert store.places("concept", theirs) == before
+        assert store.items.places("concept", theirs) == before
 
     def test_concept_deleted_by_another_program_is_forgotten(
         self, store: Store, foreign: Foreign
@@ -131,7 +133,7 @@ class ForeignContract(StoreContract):
         gone, kept = foreign.concept(LOCK), foreign.concept(BEAT)
         gone_trace, kept_trace = foreign.trace("Gone?"), foreign.trace("Kept?")
         with store.transaction():
-            store.adopt()
+            store.items.adopt()
         foreign.rows("DELETE FROM concepts WHERE id = ?", gone)
         foreign.rows("DELETE FROM reasoning_traces WHERE id = ?", gone_trace)
         assert waiting(store) == [("concept", kept), ("trace", kept_trace)]
@@ -140,8 +142,8 @@ class ForeignContract(StoreContract):
         foreign.rows("DELETE FROM reasoning_traces WHERE id = ?", kept_trace)
         give_vectors(store)
         for kind in ("concept", "trace"):
-            assert store.unconsidered(kind) == []
-            assert store.bridgeable(kind, range(1, 99)) == []
+            assert store.insights.unconsidered(kind) == []
+            assert store.bridges.bridgeable(kind, range(1, 99)) == []
 
     def test_text_that_is_not_utf8_is_read(self, store: Store, foreign: Foreign) -> None:
         """A foreign text in another encoding is adopted and shown with replacement marks."""
@@ -150,8 +152,8 @@ class ForeignContract(StoreContract):
             " ('techne', x'4f6b')"
         )
         give_vectors(store)
-        assert store.text("concept", 1) == "Ok\ufffd"
-        assert store.text("concept", 2) == "Ok"
+        assert store.items.text("concept", 1) == "Ok\ufffd"
+        assert store.items.text("concept", 2) == "Ok"
 
 
 class TestForeignCreated(Created, ForeignContract):

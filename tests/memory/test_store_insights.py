@@ -23,12 +23,8 @@ from store_contract import (
     waiting,
 )
 
-from haios_dag.ingest.markdown import Statement
-from haios_dag.ingest.traces import Trace
-from haios_dag.memory.bridges import Pair
-from haios_dag.memory.documents import Recorded
-from haios_dag.memory.insights import ClusterMember
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.records import ClusterMember, Pair, Recorded, Statement, Trace
 
 TEXTS = [f"Statement number {number} says what no other statement says." for number in range(6)]
 
@@ -39,17 +35,17 @@ class InsightsContract(StoreContract):
     def test_items_are_considered_once(self, store: Store) -> None:
         """An item with a vector waits for its cluster until it has one."""
         read(store, "docs/a.md", *TEXTS, traces=[trace("")])
-        assert not store.has_unconsidered()
+        assert not store.insights.has_unconsidered()
         give_vectors(store)
-        assert store.has_unconsidered()
-        assert store.unconsidered("concept") == [1, 2, 3, 4, 5, 6]
+        assert store.insights.has_unconsidered()
+        assert store.insights.unconsidered("concept") == [1, 2, 3, 4, 5, 6]
         join(store, "concept", 1, 4, 2)
-        assert store.unconsidered("concept") == [3, 5, 6]
+        assert store.insights.unconsidered("concept") == [3, 5, 6]
         for single in (3, 5, 6):
             join(store, "concept", single)
-        assert store.has_unconsidered()
+        assert store.insights.has_unconsidered()
         join(store, "trace", 1)
-        assert not store.has_unconsidered()
+        assert not store.insights.has_unconsidered()
 
     def test_leaders_and_members(self, store: Store) -> None:
         """Those lead that are their own leader; members come by id with their similarity."""
@@ -62,16 +58,20 @@ class InsightsContract(StoreContract):
                 ClusterMember(2, 1, 0.75),
                 ClusterMember(3, 3, 1),
             ]
-            store.put_members("concept", members, "b")
-            store.put_members("trace", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.5)], "b")
-        assert store.leading("concept", range(1, 99)) == [1, 3]
-        assert store.leading("trace", range(1, 99)) == [1]
-        assert store.live_members("concept", 1) == sorted(members[:3], key=lambda one: one.id)
-        assert store.live_members("trace", 1) == [
+            store.insights.put_members("concept", members, "b")
+            store.insights.put_members(
+                "trace", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.5)], "b"
+            )
+        assert store.insights.leading("concept", range(1, 99)) == [1, 3]
+        assert store.insights.leading("trace", range(1, 99)) == [1]
+        assert store.insights.live_members("concept", 1) == sorted(
+            members[:3], key=lambda one: one.id
+        )
+        assert store.insights.live_members("trace", 1) == [
             ClusterMember(1, 1, 1.0),
             ClusterMember(2, 1, 0.5),
         ]
-        assert store.live_members("concept", 2) == []
+        assert store.insights.live_members("concept", 2) == []
 
     def test_orphan_leads_but_is_no_live_member(self, store: Store) -> None:
         """A leader that no document states any more still leads, and is not quoted."""
@@ -80,8 +80,8 @@ class InsightsContract(StoreContract):
         give_vectors(store)
         join(store, "concept", 1, 2)
         forget(store, "docs/a.md")
-        assert store.leading("concept", range(1, 99)) == [1]
-        assert [one.id for one in store.live_members("concept", 1)] == [2]
+        assert store.insights.leading("concept", range(1, 99)) == [1]
+        assert [one.id for one in store.insights.live_members("concept", 1)] == [2]
 
     def test_insight_is_written_as_haios_writes_it(
         self, store: Store, foreign: Foreign, path: Path
@@ -108,9 +108,9 @@ class InsightsContract(StoreContract):
         assert foreign.rows("SELECT DISTINCT contribution_weight FROM synthesis_provenance") == [
             (1.0,)
         ]
-        assert store.insight_of("concept", 2) == insight
-        assert store.insight_of("concept", 5) is None
-        assert store.insight_of("trace", 2) is None
+        assert store.insights.of_cluster("concept", 2) == insight
+        assert store.insights.of_cluster("concept", 5) is None
+        assert store.insights.of_cluster("trace", 2) is None
 
     def test_time_of_an_insight_is_local_and_naive(self, store: Store, foreign: Foreign) -> None:
         """`synthesized_at` reads like HAIOS's: local time with a T and no offset."""
@@ -140,12 +140,12 @@ class InsightsContract(StoreContract):
         give_vectors(store)
         insight = speak(store, "concept", "[Title] Text.", 1, 2)
         with store.transaction():
-            assert store.adopt() == 0
+            assert store.items.adopt() == 0
         assert waiting(store) == []
-        assert insight not in store.unconsidered("concept")
-        assert insight not in store.bridgeable("concept", range(1, 99))
-        assert insight not in store.unbridged("concept")
-        assert store.vectors("concept", [insight], MODEL, 4).tolist() == [[0, 1, 0, 0]]
+        assert insight not in store.insights.unconsidered("concept")
+        assert insight not in store.bridges.bridgeable("concept", range(1, 99))
+        assert insight not in store.bridges.unbridged("concept")
+        assert store.vectors.read("concept", [insight], MODEL, 4).tolist() == [[0, 1, 0, 0]]
 
     def test_insight_gets_a_vector_in_a_new_space(self, store: Store, path: Path) -> None:
         """When the space changes, products are embedded again like their sources."""
@@ -164,9 +164,9 @@ class InsightsContract(StoreContract):
         join(store, "concept", 1, 2, 5)
         with store.transaction():
             grown = draft("[Two] Four sources.", 1, 2, 3, 5)
-            store.revise_insight("concept", insight, grown, MODEL, "second")
+            store.insights.revise("concept", insight, grown, MODEL, "second")
         assert_invariants(path, MODEL)
-        assert store.insight_of("concept", 1) == insight
+        assert store.insights.of_cluster("concept", 1) == insight
         assert store.counts()["insights"] == 1
         assert foreign.rows("SELECT member_id FROM synthesis_cluster_members ORDER BY id") == [
             (1,),
@@ -196,7 +196,7 @@ class InsightsContract(StoreContract):
         join(store, "concept", 1, 3)
         with store.transaction():
             gained = draft("[Two] Others.", 2, 3)
-            store.revise_insight("concept", insight, gained, MODEL, None)
+            store.insights.revise("concept", insight, gained, MODEL, None)
         assert_invariants(path, MODEL)
         assert foreign.one("SELECT count(*) FROM synthesis_provenance") == 3
 
@@ -208,10 +208,10 @@ class InsightsContract(StoreContract):
         speak(store, "trace", "[Two] Second.", 1, 2, beat="two")
         bridge(store, 3, 1, beat="two")
         with store.transaction():
-            store.revise_insight("concept", first, draft("[One] Again.", 1, 2), MODEL, "two")
-        assert store.written_by("one") == (1, 0)
-        assert store.written_by("two") == (1, 1)
-        assert store.written_by("three") == (0, 0)
+            store.insights.revise("concept", first, draft("[One] Again.", 1, 2), MODEL, "two")
+        assert store.insights.written_by("one") == (1, 0)
+        assert store.insights.written_by("two") == (1, 1)
+        assert store.insights.written_by("three") == (0, 0)
 
     def test_insight_that_was_deleted_can_be_written_again(
         self, store: Store, foreign: Foreign
@@ -221,9 +221,9 @@ class InsightsContract(StoreContract):
         give_vectors(store)
         gone = speak(store, "concept", "[One] Two sources.", 1, 2)
         foreign.rows("DELETE FROM concepts WHERE id = ?", gone)
-        assert store.insight_of("concept", 1) is None
+        assert store.insights.of_cluster("concept", 1) is None
         again = speak(store, "concept", "[One] Two sources.", 1, 2)
-        assert store.insight_of("concept", 1) == again
+        assert store.insights.of_cluster("concept", 1) == again
 
     def test_text_of_an_insight_may_come_twice(self, store: Store, path: Path) -> None:
         """Two clusters may say the same: two insights, each with its own rows."""
@@ -237,23 +237,25 @@ class InsightsContract(StoreContract):
 def everything_then_fail(store: Store) -> None:
     """Change rows of every kind in one transaction that fails in the end."""
     with store.transaction():
-        store.replace_document("docs/b.md", *arguments(TEXTS[5], "New."))
-        store.remove_document("docs/a.md", 5)
-        store.put_members("concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.9)], "b")
-        insight = store.add_insight("concept", draft("[One] Text.", 1, 2), MODEL, "b")
-        store.lead("concept", 1, insight)
-        store.revise_insight("concept", insight, draft("[Two] Text.", 1, 2, 3), MODEL, "b")
-        store.put_vectors(MODEL, [("concept", 3, blob(9, 9, 9, 9))])
-        store.put_pairs([Pair(1, 1, 0.9)])
-        store.mark_bridged("concept", [1])
+        store.documents.replace("docs/b.md", *arguments(TEXTS[5], "New."))
+        store.documents.remove("docs/a.md", 5)
+        store.insights.put_members(
+            "concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.9)], "b"
+        )
+        insight = store.insights.add("concept", draft("[One] Text.", 1, 2), MODEL, "b")
+        store.insights.lead("concept", 1, insight)
+        store.insights.revise("concept", insight, draft("[Two] Text.", 1, 2, 3), MODEL, "b")
+        store.vectors.put(MODEL, [("concept", 3, blob(9, 9, 9, 9))])
+        store.bridges.put_pairs([Pair(1, 1, 0.9)])
+        store.bridges.mark_bridged("concept", [1])
         raise RuntimeError("in the middle")
 
 
 def put_vector_of_nothing(store: Store) -> None:
     """Change a vector, then violate a foreign key."""
     with store.transaction():
-        store.put_vectors(MODEL, [("concept", 1, blob(9, 9, 9, 9))])
-        store.put_vectors(MODEL, [("concept", 99, blob(9, 9, 9, 9))])
+        store.vectors.put(MODEL, [("concept", 1, blob(9, 9, 9, 9))])
+        store.vectors.put(MODEL, [("concept", 99, blob(9, 9, 9, 9))])
 
 
 class TransactionsContract(StoreContract):
@@ -284,16 +286,16 @@ class TransactionsContract(StoreContract):
     def test_readers_see_whole_transactions(self, store: Store, path: Path) -> None:
         """Until a transaction is committed, another connection sees the state before it."""
         read(store, "docs/a.md", TEXTS[0])
-        with Store.open(path, write=False) as reader:
+        with self.open(path, write=False) as reader:
             with store.transaction():
-                store.replace_document("docs/a.md", *arguments(*TEXTS))
+                store.documents.replace("docs/a.md", *arguments(*TEXTS))
                 assert reader.counts()["concepts"] == 1
             assert reader.counts()["concepts"] == 6
 
 
 def arguments(*texts: str) -> tuple[Recorded, list[Statement], list[Trace], int]:
     """Return the arguments of `replace_document` for a document that says these texts."""
-    statements = [Statement(text, "Directive", "A > B", 1) for text in texts]
+    statements = [Statement(text, "Directive", "A > B", 1, text) for text in texts]
     return recorded("\n".join(texts)), statements, [], 5
 
 

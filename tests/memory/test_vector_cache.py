@@ -16,8 +16,9 @@ from memory_checks import Foreign, blob
 from store_contract import MODEL, give_vectors, read
 
 from haios_dag.base.errors import UndoError
-from haios_dag.memory.database import cache_folder
-from haios_dag.memory.store import Store
+from haios_dag.memory.protocol import Store
+from haios_dag.memory.store import SqliteStore
+from haios_dag.memory.vectors import cache_folder
 
 Rows = list[tuple[int, list[float]]]
 
@@ -26,9 +27,9 @@ Rows = list[tuple[int, list[float]]]
 def memory(tmp_path: Path) -> Path:
     """Return a memory with nine vectors, cached."""
     path = tmp_path / "memory.db"
-    with Store.open(path, write=True, create=True) as store:
+    with SqliteStore.open(path, write=True, create=True) as store:
         add(store, *(f"Statement {number} of the first document." for number in range(9)))
-        assert store.refresh_cache(MODEL, 4) == []
+        assert store.vectors.refresh_cache(MODEL, 4) == []
     return path
 
 
@@ -40,8 +41,8 @@ def add(store: Store, *texts: str, path: str = "docs/a.md") -> None:
 
 def rows(path: Path, size: int = 4) -> Rows:
     """Return what can be compared, sorted."""
-    with Store.open(path, write=False) as store:
-        found = list(store.all_vectors("concept", MODEL, 4, size))
+    with SqliteStore.open(path, write=False) as store:
+        found = list(store.vectors.blocks("concept", MODEL, 4, size))
     assert all(0 < len(ids) <= size for ids, _ in found)
     return sorted(
         (int(one), vector.tolist())
@@ -59,8 +60,8 @@ def truth(path: Path) -> Rows:
 
 def cached(path: Path) -> int:
     """Return how many rows the cache holds and the database agrees with."""
-    with Store.open(path, write=False) as store:
-        return len(store._cached(MODEL, 4).ids)
+    with SqliteStore.open(path, write=False) as store:
+        return len(store._vectors._cached(MODEL, 4).ids)
 
 
 def files_of(path: Path) -> dict[str, Path]:
@@ -70,13 +71,13 @@ def files_of(path: Path) -> dict[str, Path]:
 
 def refresh(path: Path) -> list[str]:
     """Bring the cache up to date as a step does."""
-    with Store.open(path, write=True) as store:
-        return store.refresh_cache(MODEL, 4)
+    with SqliteStore.open(path, write=True) as store:
+        return store.vectors.refresh_cache(MODEL, 4)
 
 
 def test_new_vectors_are_read_behind_the_cache(memory: Path) -> None:
     """What came after the last refresh comes from the database, and with the next from the map."""
-    with Store.open(memory, write=True) as store:
+    with SqliteStore.open(memory, write=True) as store:
         add(store, "A statement of a later document.", "And another one.", path="docs/b.md")
     assert cached(memory) == 9
     assert rows(memory) == truth(memory)
@@ -148,7 +149,7 @@ def test_cache_of_another_database_is_not_believed(memory: Path, tmp_path: Path)
     """A memory that takes the place of another brings its own vectors, as many as they may be."""
     for texts in (["Wholly different."], [f"Of another memory, {n}." for n in range(20)]):
         other = tmp_path / "other.db"
-        with Store.open(other, write=True, create=True) as store:
+        with SqliteStore.open(other, write=True, create=True) as store:
             add(store, *texts)
         for suffix in ("", "-wal", "-shm"):
             memory.with_name(memory.name + suffix).unlink(missing_ok=True)
@@ -163,12 +164,12 @@ def test_restored_backup_is_not_mixed_with_later_vectors(memory: Path, tmp_path:
     """After a restore, ids are given again; what the cache had for them is forgotten."""
     backup = tmp_path / "backup.db"
     shutil.copy(memory, backup)
-    with Store.open(memory, write=True) as store:
+    with SqliteStore.open(memory, write=True) as store:
         add(store, "Written before the restore.", path="docs/b.md")
-        store.refresh_cache(MODEL, 4)
+        store.vectors.refresh_cache(MODEL, 4)
     backup.replace(memory)
     assert cached(memory) == 0
-    with Store.open(memory, write=True) as store:
+    with SqliteStore.open(memory, write=True) as store:
         add(store, "Read after the restore, with the same id.", "And more.", path="docs/c.md")
     assert rows(memory) == truth(memory)
     refresh(memory)
@@ -177,21 +178,21 @@ def test_restored_backup_is_not_mixed_with_later_vectors(memory: Path, tmp_path:
 
 def test_another_space_begins_another_cache(memory: Path) -> None:
     """Vectors of another model are neither compared nor kept."""
-    with Store.open(memory, write=True) as store:
-        assert list(store.all_vectors("concept", "another", 4, 9)) == []
-        assert store.refresh_cache("another", 4) == []
-        assert store.refresh_cache(MODEL, 4) == []
+    with SqliteStore.open(memory, write=True) as store:
+        assert list(store.vectors.blocks("concept", "another", 4, 9)) == []
+        assert store.vectors.refresh_cache("another", 4) == []
+        assert store.vectors.refresh_cache(MODEL, 4) == []
     assert rows(memory) == truth(memory)
 
 
 def test_replaced_vectors_wear_the_cache_out(memory: Path) -> None:
     """An item with a later vector comes with it too, and a worn cache is made anew."""
     for turn in range(1, 5):
-        with Store.open(memory, write=True) as store:
+        with SqliteStore.open(memory, write=True) as store:
             with store.transaction():
-                store.put_vectors(MODEL, [("concept", 1, blob(turn, 0, 0, 0))])
+                store.vectors.put(MODEL, [("concept", 1, blob(turn, 0, 0, 0))])
             assert (1, [turn, 0, 0, 0]) in rows(memory)
-            assert store.refresh_cache(MODEL, 4) == []
+            assert store.vectors.refresh_cache(MODEL, 4) == []
         assert (1, [turn, 0, 0, 0]) in rows(memory)
     assert cached(memory) == 9 + 4
     assert refresh(memory) == []
@@ -201,13 +202,13 @@ def test_replaced_vectors_wear_the_cache_out(memory: Path) -> None:
 
 def test_undo_removes_the_cache(memory: Path) -> None:
     """Its ids are given again after an undo; one that takes nothing back leaves the cache."""
-    with Store.open(memory, write=True) as store:
+    with SqliteStore.open(memory, write=True) as store:
         with pytest.raises(UndoError):
-            store.undo()
+            store.undo.take_back()
         assert files_of(memory)
-        with store.undoable("synthesize", "b"):
+        with store.undo.record("synthesize", "b"):
             pass
-        store.undo()
+        store.undo.take_back()
         assert files_of(memory) == {}
 
 
@@ -247,7 +248,8 @@ def test_cache_is_never_what_fills_the_disk(memory: Path, monkeypatch: pytest.Mo
 KILLED = """
     import os, sys
     from pathlib import Path
-    from haios_dag.memory.store import Store
+    from haios_dag.memory.protocol import Store
+    from haios_dag.memory.store import SqliteStore
     calls, at = 0, int(sys.argv[2])
     def counted(call):
         def instead(*words, **named):
@@ -259,8 +261,8 @@ KILLED = """
         return instead
     os.fsync, os.open, os.replace = counted(os.fsync), counted(os.open), counted(os.replace)
     Path.replace, Path.unlink = counted(Path.replace), counted(Path.unlink)
-    with Store.open(Path(sys.argv[1]), write=True) as store:
-        store.refresh_cache("test-4", 4)
+    with SqliteStore.open(Path(sys.argv[1]), write=True) as store:
+        store.vectors.refresh_cache("test-4", 4)
 """
 
 
@@ -270,7 +272,7 @@ def test_kill_at_any_moment_leaves_a_cache_that_agrees(memory: Path, *, fresh: b
     for at in itertools.count(1):
         if fresh:
             shutil.rmtree(cache_folder(memory))
-        with Store.open(memory, write=True) as store:
+        with SqliteStore.open(memory, write=True) as store:
             add(
                 store,
                 f"A statement of its own: {'abcdefghijklmnopqrstuvwxyz'[at] * 9}.",
@@ -290,8 +292,8 @@ def test_kill_at_any_moment_leaves_a_cache_that_agrees(memory: Path, *, fresh: b
 
 def test_reader_keeps_its_map_while_the_cache_is_made_anew(memory: Path) -> None:
     """A reader that is in the middle of it reads on what it began with."""
-    with Store.open(memory, write=False) as reader:
-        found = reader.all_vectors("concept", MODEL, 4, 4)
+    with SqliteStore.open(memory, write=False) as reader:
+        found = reader.vectors.blocks("concept", MODEL, 4, 4)
         first = next(found)[1].tolist()
         shutil.rmtree(cache_folder(memory))
         refresh(memory)

@@ -15,7 +15,7 @@ from haios_dag import status
 from haios_dag.base.step import BeatContext
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import ingest_step
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 from haios_dag.status import document_summary, known_documents
 
 pytestmark = pytest.mark.real
@@ -264,8 +264,8 @@ def test_the_ledger_says_what_the_files_say(root: Path) -> None:
     workspace = Workspace(root)
     by_files = list(_texts(workspace))
     ingest_step.run(BeatContext(workspace))
-    with Store.open(workspace.memory, write=False) as store:
-        assert len(store.heads()) > 2000
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        assert len(store.documents.heads()) > 2000
     assert list(_texts(workspace)) == by_files
     assert gathered(root) == known_documents.gather(workspace, has_looked=True)[0]
 

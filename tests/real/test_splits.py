@@ -12,8 +12,8 @@ import workspaces
 from memory_checks import assert_invariants, connected
 from workspaces import doit, log
 
-from haios_dag.embedding import space
-from haios_dag.memory.store import Store
+from haios_dag.embedding import space, thresholds
+from haios_dag.memory.store import SqliteStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
@@ -93,16 +93,16 @@ def test_clusters_are_those_of_the_reference(tmp_path: Path) -> None:
     memory = beaten(tmp_path / "beaten", chosen(3, 1200), [500], max_members=20)
     found = dict(rows(memory, "SELECT id, leader FROM dag_items WHERE kind = 'concept' AND leader"))
     ids = sorted(found)
-    with Store.open(memory, write=False) as store:
+    with SqliteStore.open(memory, write=False) as store:
         one = space.DEFAULT
-        vectors = store.vectors("concept", ids, one.model, one.dimensions).astype(float)
+        vectors = store.vectors.read("concept", ids, one.model, one.dimensions).astype(float)
     expected: dict[int, int] = {}
     for start in range(0, len(ids), 1000):
         cosines = vectors[start : start + 1000] @ vectors[start:].T
-        assert np.abs(cosines - one.cluster).min() > 1e-12  # else rounding would decide
+        assert np.abs(cosines - thresholds.CLUSTER).min() > 1e-12  # else rounding would decide
         for row, seed in enumerate(ids[start : start + 1000]):
             if seed not in expected:
-                near = [ids[start + i] for i in np.flatnonzero(cosines[row] >= one.cluster)]
+                near = [ids[start + i] for i in np.flatnonzero(cosines[row] >= thresholds.CLUSTER)]
                 free = [item for item in near if item > seed and item not in expected]
                 expected |= dict.fromkeys([seed, *free[:19]], seed)
     assert found == expected

@@ -19,8 +19,8 @@ from haios_dag.base.step import BeatContext
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import space
 from haios_dag.memory import word_index
-from haios_dag.memory.store import Store
-from haios_dag.recall import ranking
+from haios_dag.memory.store import SqliteStore
+from haios_dag.recall import ranking, show_recall
 from haios_dag.synthesis import synthesize_step
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -70,12 +70,12 @@ def test_same_question_same_answers(planted: Workspace) -> None:
 def test_nearest_are_exact(planted: Workspace, limit: int) -> None:
     """The best few by meaning are the first of all of them, and their cosines are exact."""
     (vector,) = space.embed(["the ingester and the lock of an old map"])
-    with Store.open(planted.memory, write=False) as store:
+    with SqliteStore.open(planted.memory, write=False) as store:
         few, every = (ranking._by_meaning(store, vector, most) for most in (limit, 1000))
         assert few == every[:limit]
         assert len(few) == limit
         for concept, cosine in few:
-            (text,) = space.embed([store.text("concept", concept)])
+            (text,) = space.embed([store.items.text("concept", concept)])
             assert cosine == pytest.approx(float(text @ vector), abs=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_rare_words_weigh_more_by_meaning(tmp_path: Path) -> None:
     answers, _ = ranking.recall(workspace, "the work, the plan, the week: ferrets", 30)
     nearest = sorted(answers, key=lambda answer: answer.ranked.by_meaning or 99)
     assert ["errets" in answer.found.text for answer in nearest[:3]] == [True, True, False]
-    with Store.open(workspace.memory, write=False) as store:
+    with SqliteStore.open(workspace.memory, write=False) as store:
         (evenly,) = space.embed(["the work, the plan, the week: ferrets"])
         ids = [concept for concept, _ in ranking._by_meaning(store, evenly, 30)]
     rare = next(answer.found.id for answer in answers if "barn" in answer.found.text)
@@ -111,11 +111,11 @@ def test_hostile_queries(
     """What means something to FTS5, to a terminal or to nobody is text, of any length."""
     before = content_hash(planted.memory)
     if query.strip():
-        ranking.show(planted, [query], 3)
+        show_recall.show(planted, [query], 3)
         assert "\x1b" not in capsys.readouterr().out
     else:
         with pytest.raises(HaiosError, match="usage"):
-            ranking.show(planted, [query], 3)
+            show_recall.show(planted, [query], 3)
     assert content_hash(planted.memory) == before
 
 
@@ -125,7 +125,7 @@ def test_any_text_is_a_query(planted: Workspace, query: str) -> None:
     """No text raises, whichever its characters, and each answer is valid JSON of the schema."""
     answers, _ = ranking.recall(planted, query, 5)
     for rank, answer in enumerate(answers, start=1):
-        assert schema.problems("recall", json.loads(ranking._json(rank, answer))) == []
+        assert schema.problems("recall", json.loads(show_recall._json(rank, answer))) == []
 
 
 @settings(deadline=None)
@@ -145,8 +145,8 @@ def test_without_fts5_by_meaning_only(
     planted: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A Python without FTS5 answers by vectors, and says on stderr that it did."""
-    monkeypatch.setattr(word_index, "is_known", lambda _: False)
-    ranking.show(planted, ["saffron is picked by hand"], 1)
+    monkeypatch.setattr(word_index, "has_fts5", lambda _: False)
+    show_recall.show(planted, ["saffron is picked by hand"], 1)
     said = capsys.readouterr()
     assert "Saffron" in said.out
     assert "by meaning only, the SQLite of this Python has no FTS5" in said.err
@@ -157,8 +157,8 @@ def test_vectors_of_another_space_are_not_compared(tmp_path: Path) -> None:
     workspace = made(tmp_path)
     each_in_its_own(workspace, "alone", *ALONE)
     beat(workspace)
-    with Store.open(workspace.memory, write=True) as store, store.transaction():
-        store.use_space("another model")
+    with SqliteStore.open(workspace.memory, write=True) as store, store.transaction():
+        store.vectors.use_space("another model")
     answers, (remark,) = ranking.recall(workspace, "saffron", 5)
     assert [answer.found.text.split()[0] for answer in answers] == ["Saffron"]
     assert answers[0].ranked.similarity is None
@@ -247,8 +247,11 @@ def test_words_that_doit_takes_for_variables(beaten: Path) -> None:
 def test_no_match(tmp_path: Path) -> None:
     """An empty memory answers nothing, says so, and that is no failure."""
     root = workspaces.make(tmp_path / "space")
-    with Store.open(root / "memory.db", write=True, create=True) as store, store.transaction():
-        store.use_space(space.DEFAULT.model)
+    with (
+        SqliteStore.open(root / "memory.db", write=True, create=True) as store,
+        store.transaction(),
+    ):
+        store.vectors.use_space(space.DEFAULT.model)
     done = doit(root, "recall", "anything")
     assert done.returncode == 0
     assert "nothing in memory answers this" in done.stdout

@@ -15,7 +15,7 @@ from statuses import OURS, PULSE, both, put, write
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import document_head, front_matter, ingest_step
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 from haios_dag.status import known_documents, work_items
 from haios_dag.status.known_documents import FINISHED, KnownDocument
 
@@ -366,9 +366,10 @@ def test_a_ledger_of_an_earlier_release_is_read_again(workspace: Workspace) -> N
     item(workspace, "W-1", status="active")
     put(workspace.root / "docs/gone.md", b"# Gone\n\nThis will be deleted between two releases.\n")
     ingest_step.run(BeatContext(workspace))
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         concepts = store.counts()["concepts"]
-        store.connection.execute("ALTER TABLE dag_documents DROP COLUMN head")
+        store.database.execute("UPDATE dag_documents SET head = NULL")
+        store.database.execute("UPDATE dag_meta SET value = '1' WHERE key = 'version'")
     (workspace.root / "docs/gone.md").unlink()
     assert ingest_step.idle(workspace) is None
     assert known_documents.gather(workspace, has_looked=False)[0][0].text("id") == "W-1"
@@ -376,6 +377,6 @@ def test_a_ledger_of_an_earlier_release_is_read_again(workspace: Workspace) -> N
     ingest_step.run(BeatContext(workspace, counts=counts))
     assert (counts["documents"], counts["removed"], counts["new_concepts"]) == (1, 1, 0)
     assert ingest_step.idle(workspace) == "no document changed"
-    with Store.open(workspace.memory, write=False) as store:
-        assert [path for path, *_ in store.heads()] == ["docs/work/active/W-1/WORK.md"]
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        assert [path for path, *_ in store.documents.heads()] == ["docs/work/active/W-1/WORK.md"]
         assert store.counts()["concepts"] == concepts

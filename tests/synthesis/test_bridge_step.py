@@ -14,8 +14,8 @@ from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, idle, 
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import embed_step, space
-from haios_dag.ingest.markdown import Statement
-from haios_dag.memory.store import Store
+from haios_dag.memory.records import Statement
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import bridge_step, bridger
 
 MODEL = space.DEFAULT.model
@@ -53,8 +53,8 @@ def test_case_e_crossed_pairs(workspace: Workspace) -> None:
     assert found["compared"] == 4
     assert sorted(bridged(workspace)) == [(1, 2), (2, 1)]
     assert_invariants(workspace.memory, MODEL)
-    with Store.open(workspace.memory, write=False) as store:
-        assert store.written_by("one") == (0, 2)
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        assert store.insights.written_by("one") == (0, 2)
 
 
 def test_bridge_quotes_both_sides(workspace: Workspace) -> None:
@@ -191,7 +191,7 @@ def test_orphans_are_not_bridged(workspace: Workspace) -> None:
     write(workspace, "docs/lock.md", LOCKING[0])
     write(workspace, "docs/attempt.md", own=CRASHES)
     embed_step.run(BeatContext(workspace))
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         bridger.Bridger(store, None, Counts()).search()
         forget(store, "docs/lock.md")
     assert bridge_step.idle(workspace) is not None
@@ -217,19 +217,19 @@ def test_insights_are_not_bridged(workspace: Workspace) -> None:
 
 def fill(memory: Path, numbers: list[int], items: list[tuple[str, bytes]]) -> None:
     """Let memory read some of the items, each a statement or a trace with its given vector."""
-    with Store.open(memory, write=True, create=True) as store, store.transaction():
+    with SqliteStore.open(memory, write=True, create=True) as store, store.transaction():
         for number in numbers:
             kind, _ = items[number]
             text = f"Item {number} {ALONE[number % 20]}"
-            said = [Statement(text, "Directive", "Notes", 1)] if kind == "concept" else []
+            said = [Statement(text, "Directive", "Notes", 1, text)] if kind == "concept" else []
             asked = [trace("", text)] if kind == "trace" else []
-            store.replace_document(f"docs/{number}.md", recorded(text), said, asked, 99)
-        store.use_space(MODEL)
-        store.put_vectors(
+            store.documents.replace(f"docs/{number}.md", recorded(text), said, asked, 99)
+        store.vectors.use_space(MODEL)
+        store.vectors.put(
             MODEL,
             [
                 (item.kind, item.id, items[int(item.text.split()[1])][1])
-                for item in store.unembedded(1000)
+                for item in store.vectors.unembedded(1000)
             ],
         )
 
@@ -271,12 +271,12 @@ def test_any_order_of_arrival_finds_the_same_pairs(
     ]
     root = tmp_path_factory.mktemp("pairs")
     fill(root / "whole.db", list(range(12)), items)
-    with Store.open(root / "whole.db", write=True) as store:
+    with SqliteStore.open(root / "whole.db", write=True) as store:
         bridger.Bridger(store, None, Counts()).search()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bridger, "BLOCK", size)
         for first, last in itertools.pairwise([0, *sorted(cuts), 12]):
             fill(root / "cut.db", list(order[first:last]), items)
-            with Store.open(root / "cut.db", write=True) as store:
+            with SqliteStore.open(root / "cut.db", write=True) as store:
                 bridger.Bridger(store, None, Counts()).search()
     assert found_pairs(root / "cut.db") == found_pairs(root / "whole.db")

@@ -10,11 +10,11 @@ from themes import ALONE, LOCKING, PLANS, attempt, beat, each_in_its_own, write
 from haios_dag.base.errors import HaiosError, MemoryUnavailableError
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
-from haios_dag.embedding import embed_step, space
-from haios_dag.memory.store import Store
+from haios_dag.embedding import embed_step, space, thresholds
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import synthesize_step
-from haios_dag.synthesis.dry_run import Plan
 from haios_dag.synthesis.explain import explain
+from haios_dag.synthesis.synthesizer import Synthesizer
 
 COPY = "SQLite needs a busy timeout, or the ingester crashes when synthesis holds the write lock!"
 
@@ -64,7 +64,7 @@ def test_insight(workspace: Workspace, told: Told) -> None:
     title, body = content[1:].split("] ", 1)
     assert text.startswith(f"insight {insight}: {title}\n   {body}\nmethod: extractive\n")
     assert f"led by concept {leader};" in text
-    assert f"from {space.DEFAULT.cluster:.2f} on" in text
+    assert f"from {thresholds.CLUSTER:.2f} on" in text
     assert "sources: 3 concepts in 3 documents" in text
     assert f"concept {leader}: leads the cluster\n" in text
     for item, similarity in members:
@@ -87,7 +87,7 @@ def test_grown_insight(workspace: Workspace, told: Told) -> None:
         first = foreign.one("SELECT min(id) FROM concepts")
     each_in_its_own(workspace, "more", COPY, *LOCKING[2:])
     beat(workspace)
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         forget(store, "docs/lock-1.md")
     text = told(insight)
     assert f"; a near-copy of concept {first} (" in text
@@ -104,9 +104,11 @@ def test_other_facts_are_no_copies(workspace: Workspace, told: Told) -> None:
     limits = [f"The limit is {number} members in one cluster of concepts." for number in (20, 200)]
     each_in_its_own(workspace, "limit", *limits)
     beat(workspace, "one")
-    with Store.open(workspace.memory, write=False) as store:
-        one, other = store.vectors("concept", [1, 2], space.DEFAULT.model, space.DEFAULT.dimensions)
-    assert one @ other >= space.DEFAULT.duplicate
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        one, other = store.vectors.read(
+            "concept", [1, 2], space.DEFAULT.model, space.DEFAULT.dimensions
+        )
+    assert one @ other >= thresholds.DUPLICATE
     text = told(told.first("concept"))
     assert limits[1] in text
     assert "near-copy" not in text
@@ -130,7 +132,7 @@ def test_trace_insight_and_bridge(workspace: Workspace, told: Told) -> None:
     text = told(bridge)
     assert text.startswith(f"bridge {bridge}: ")
     assert f"similarity: {similarity:.2f};" in text
-    assert f"from {space.DEFAULT.bridge:.2f} on" in text
+    assert f"from {thresholds.BRIDGE:.2f} on" in text
     assert f"   concept {concept}: the statement\n      docs/plan.md:1\n" in text
     assert f"   trace {trace}: the attempt\n      docs/try-" in text
 
@@ -191,12 +193,13 @@ def test_no_memory(tmp_path: Path) -> None:
 def planned(workspace: Workspace) -> tuple[dict[str, object], list[str]]:
     """Return the numbers and notes of a plan, made by a reader that cannot write."""
     before = content_hash(workspace.memory)
-    with Store.open(workspace.memory, write=False) as store:
-        plan = Plan(store, 0)
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        counts, notes = Counts(), list[str]()
+        plan = Synthesizer(store, None, counts, notes=notes)
         plan.consider("concept")
         plan.consider("trace")
     assert content_hash(workspace.memory) == before
-    return plan.counts.event(), plan.notes
+    return counts.event(), notes
 
 
 def run(workspace: Workspace) -> dict[str, object]:

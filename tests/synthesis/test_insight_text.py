@@ -11,14 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from themes import ALONE, LOCKING, PLANS
 
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.synthesis import insight_text
 from haios_dag.synthesis.insight_text import Extract, Refusal, SourceText
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DUPLICATE = space.DEFAULT.duplicate
+DUPLICATE = thresholds.DUPLICATE
 
 
 def member(id_: int, text: str, document: str | None = None, *headings: str) -> SourceText:
@@ -381,7 +381,7 @@ def test_candidates_are_all_that_is_asked_for() -> None:
 # --- hostile text --------------------------------------------------------------------------------
 
 _HOSTILE = """
-from haios_dag.embedding import space
+from haios_dag.embedding import space, thresholds
 from haios_dag.synthesis import insight_text
 
 n = 30_000

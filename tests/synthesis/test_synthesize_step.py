@@ -19,9 +19,9 @@ from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import embed_step, space
-from haios_dag.ingest.markdown import Statement
 from haios_dag.memory import database
-from haios_dag.memory.store import Store
+from haios_dag.memory.records import Statement
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import synthesize_step, synthesizer
 
 MODEL = space.DEFAULT.model
@@ -153,9 +153,9 @@ def test_growth_is_a_revision_and_no_sibling(workspace: Workspace) -> None:
     assert [row[:3] for row in revisions] == [(1, 2, "first"), (2, 3, "second"), (3, 5, "third")]
     assert revisions[0][3] == first
     assert [revisions[-1][3]] == contents(workspace)
-    with Store.open(workspace.memory, write=False) as store:
-        assert store.written_by("first") == (1, 0)
-        assert store.written_by("second") == (0, 0)
+    with SqliteStore.open(workspace.memory, write=False) as store:
+        assert store.insights.written_by("first") == (1, 0)
+        assert store.insights.written_by("second") == (0, 0)
 
 
 def test_refused_cluster_may_speak_when_it_grows(workspace: Workspace) -> None:
@@ -177,7 +177,7 @@ def test_orphan_is_not_quoted_but_stays_as_provenance(workspace: Workspace) -> N
     beat(workspace)
     (before,) = contents(workspace)
     gone = next(text for text in LOCKING[:3] if text in before)
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         forget(store, f"docs/lock-{LOCKING.index(gone)}.md")
     assert idle(workspace)
     assert contents(workspace) == [before]
@@ -197,7 +197,7 @@ def test_insight_outlives_its_sources(workspace: Workspace) -> None:
     each_in_its_own(workspace, "lock", *LOCKING[:3])
     beat(workspace)
     before = contents(workspace)
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         for number in range(3):
             forget(store, f"docs/lock-{number}.md")
     assert idle(workspace)
@@ -339,18 +339,18 @@ def vectors(number: int, seed: int) -> list[bytes]:
 
 def fill(memory: Path, given: list[bytes], first: int, last: int) -> None:
     """Let memory read some statements and traces, each with its given vector."""
-    with Store.open(memory, write=True, create=True) as store, store.transaction():
+    with SqliteStore.open(memory, write=True, create=True) as store, store.transaction():
         for number in range(first, last):
             text = f"Statement {number} {ALONE[number % 20]}"
-            said = [Statement(text, "Directive", "Notes", 1)]
+            said = [Statement(text, "Directive", "Notes", 1, text)]
             asked = [trace("", f"Trace {number} {PLANS[number % 3]}")]
-            store.replace_document(f"docs/{number}.md", recorded(text), said, asked, 99)
-        store.use_space(MODEL)
-        store.put_vectors(
+            store.documents.replace(f"docs/{number}.md", recorded(text), said, asked, 99)
+        store.vectors.use_space(MODEL)
+        store.vectors.put(
             MODEL,
             [
                 (item.kind, item.id, given[int(item.text.split()[1])])
-                for item in store.unembedded(1000)
+                for item in store.vectors.unembedded(1000)
             ],
         )
 

@@ -21,8 +21,8 @@ from haios_dag.base.errors import HaiosError, UndoError
 from haios_dag.base.step import BeatContext
 from haios_dag.base.workspace import Workspace
 from haios_dag.embedding import embed_step, space
-from haios_dag.memory.store import Store
-from haios_dag.memory.undo import Undone
+from haios_dag.memory.records import Undone
+from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import bridge_step, synthesize_step, take_back
 
 MODEL = space.DEFAULT.model
@@ -62,11 +62,11 @@ def said(workspace: Workspace) -> dict[str, list[Any]]:
 
 def undo(workspace: Workspace) -> Undone:
     """Take back the last synthesis; whatever comes of it, the memory is sound."""
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         try:
-            return store.undo()
+            return store.undo.take_back()
         finally:
-            assert store.connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+            assert store.database.connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
             with connected(workspace.memory) as connection:
                 assert_invariants(connection, "*")
                 # The words are those of the texts that are there; FTS5 raises when they are not.
@@ -100,7 +100,7 @@ def test_first_synthesis(tmp_path: Path, build: Callable[[Path], None] | None) -
     if build:
         build(tmp_path / "haios_memory.db")
         workspace = Workspace(tmp_path)
-        Store.open(workspace.memory, write=True).connection.close()
+        SqliteStore.open(workspace.memory, write=True).database.close()
     else:
         workspace = made(tmp_path)
     first(workspace)
@@ -171,17 +171,6 @@ def test_nothing_to_undo(workspace: Workspace, tmp_path: Path) -> None:
     assert list(empty.iterdir()) == []
 
 
-def test_memory_from_before_there_was_a_record(workspace: Workspace) -> None:
-    """Where the table of the record is missing, undo refuses and the next beat adds it."""
-    first(workspace)
-    with Foreign(workspace.memory) as foreign:
-        foreign.rows("DROP TABLE dag_undo")
-    with pytest.raises(UndoError, match="no synthesis to take back"):
-        undo(workspace)
-    beat(workspace, "one")
-    assert undo(workspace).insights == 2
-
-
 def test_idle_beats_keep_the_record(workspace: Workspace) -> None:
     """Beats that synthesize nothing leave the last synthesis to be undone."""
     first(workspace)
@@ -244,7 +233,7 @@ def test_documents_read_later_stay(workspace: Workspace) -> None:
     first(workspace)
     beat(workspace, "one")
     second(workspace)
-    with Store.open(workspace.memory, write=True) as store:
+    with SqliteStore.open(workspace.memory, write=True) as store:
         forget(store, "docs/lock-0.md")
     embedded(workspace)
     with Foreign(workspace.memory) as foreign:
@@ -358,10 +347,10 @@ def test_refuses_what_others_use(workspace: Workspace, use: Callable[[Foreign], 
         use(foreign)
     before = rows(workspace)
     with (
-        Store.open(workspace.memory, write=True) as store,
+        SqliteStore.open(workspace.memory, write=True) as store,
         pytest.raises(UndoError, match="nothing was taken back"),
     ):
-        store.undo()
+        store.undo.take_back()
     assert rows(workspace) == before
 
 
@@ -369,8 +358,8 @@ def test_refuses_in_another_space(workspace: Workspace) -> None:
     """Once the model has changed, the vectors of the record belong to nothing any more."""
     first(workspace)
     beat(workspace, "one")
-    with Store.open(workspace.memory, write=True) as store, store.transaction():
-        store.use_space("another")
+    with SqliteStore.open(workspace.memory, write=True) as store, store.transaction():
+        store.vectors.use_space("another")
     before = rows(workspace)
     with pytest.raises(UndoError, match="another model"):
         undo(workspace)
@@ -420,8 +409,8 @@ def test_pair_that_others_bridged(workspace: Workspace) -> None:
         )[0]
         theirs = foreign.insight("[Theirs] A bridge.", pair, "cross")
         foreign.vector(theirs, b"\0" * 8, "theirs")
-        with Store.open(limited.memory, write=True) as store, store.transaction():
-            store.adopt()
+        with SqliteStore.open(limited.memory, write=True) as store, store.transaction():
+            store.items.adopt()
         undo(limited)
         assert foreign.rows("SELECT concept_id, trace_id, insight_id FROM dag_bridges") == [
             (*pair, theirs)
@@ -481,17 +470,17 @@ def test_any_split(split: list[int]) -> None:
 _UNDO = """
 import os, signal, sys
 from pathlib import Path
-from haios_dag.memory.store import Store
+from haios_dag.memory.store import SqliteStore
 statements = 0
 def count(_):
     global statements
     statements += 1
     if statements == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
-with Store.open(Path(sys.argv[1]), write=True) as store:
-    store.connection.set_trace_callback(count)
-    store.undo()
-    store.connection.set_trace_callback(None)
+with SqliteStore.open(Path(sys.argv[1]), write=True) as store:
+    store.database.connection.set_trace_callback(count)
+    store.undo.take_back()
+    store.database.connection.set_trace_callback(None)
 print(statements)
 """
 

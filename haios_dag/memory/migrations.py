@@ -1,0 +1,97 @@
+"""The tables that the beat adds to a memory, as an ordered list of migrations.
+
+The version of a memory is how many of them it has had; `dag_meta` keeps it. The first writer of a
+release applies what is missing, in one transaction. A migration that was released never changes:
+what comes later is appended. HAIOS's own tables stay as they are, but for indexes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from haios_dag.base.errors import MemoryUnavailableError
+from haios_dag.memory import tables
+from haios_dag.memory.database import Database
+
+# Columns looked up in every beat; indexed here where HAIOS has not done so.
+_LOOKED_UP = [
+    ("concept_occurrences", "artifact_id"),
+    ("concept_occurrences", "concept_id"),
+    ("embeddings", "concept_id"),
+    ("synthesis_cluster_members", "cluster_id"),
+    ("synthesis_provenance", "synthesized_concept_id"),
+]
+
+
+def _index_looked_up(database: Database) -> None:
+    """Index the columns that are looked up and have no index yet."""
+    for table, column in _LOOKED_UP:
+        if not database.value(
+            "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list"
+            " JOIN pragma_index_info(list.name) AS info WHERE info.seqno = 0 AND info.name = ?"
+            " AND list.partial = 0)",
+            (table, column),
+        ):
+            database.execute(f"CREATE INDEX dag_{table}_{column} ON {table} ({column})")
+
+
+Migration = tuple[str | Callable[[Database], None], ...]
+"""The names of SQL scripts, and functions, in their order."""
+
+MIGRATIONS: tuple[Migration, ...] = (
+    ("migration_1.sql", _index_looked_up),
+    ("migration_2.sql",),
+)
+VERSION = len(MIGRATIONS)
+
+
+def script(name: str) -> str:
+    """Return one of the SQL scripts."""
+    return (Path(__file__).parent / "sql" / name).read_text(encoding="utf-8")
+
+
+def version(database: Database) -> int:
+    """Return the version of a memory: 0 where no beat has worked on it.
+
+    Raise MemoryUnavailableError when a newer release did.
+    """
+    if not database.columns("dag_meta"):
+        return 0
+    found = database.value("SELECT value FROM dag_meta WHERE key = 'version'")
+    if found not in map(str, range(1, VERSION + 1)):
+        raise MemoryUnavailableError(
+            f"{database.path} has tables of version {found}, this release knows up to {VERSION};"
+            " install the release that wrote it"
+        )
+    return int(found)
+
+
+def check(database: Database, *, create: bool) -> None:
+    """Raise MemoryUnavailableError unless this is a memory that this release can read.
+
+    With `create`, an empty database will do. Nothing is changed.
+    """
+    if database.is_empty():
+        if not create:
+            raise MemoryUnavailableError(f"{database.path} is empty; a beat with ingest fills it")
+    elif not version(database):
+        tables.check(database)
+
+
+def apply(database: Database) -> None:
+    """Apply what is missing, in one transaction; an empty database gets HAIOS's tables first."""
+    if not database.is_empty() and version(database) == VERSION:
+        return
+    with database.transaction():
+        if database.is_empty():
+            database.run(script("haios_v3.sql"))
+        done = version(database)  # again: another writer may have been first
+        if not done:
+            tables.check(database)
+        for part in (part for one in MIGRATIONS[done:] for part in one):
+            if isinstance(part, str):
+                database.run(script(part))
+            else:
+                part(database)
+        database.execute(
+            "INSERT OR REPLACE INTO dag_meta (key, value) VALUES ('version', ?)", (str(VERSION),)
+        )
