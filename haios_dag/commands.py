@@ -109,7 +109,7 @@ COMMANDS = (
     Command("status", "", "write the full and the slim status"),
     Command("event", "", "run a beat and append its event, without the exit code of its steps"),
     Command(
-        "recall", "recall.ranking:show", "search memory, best answer first",
+        "recall", "recall.show_recall:show", "search memory, best answer first",
         (_COUNT, JSON), "words", "WORDS",
     ),
     Command(
