@@ -58,7 +58,7 @@ def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) 
 
     def since() -> Iterator[Entry]:
         nonlocal shown, undated
-        for entry in log_reader.read_since(workspace, instant):
+        for entry in log_reader.read(workspace):
             if entry.event is None:
                 unread[str(entry.problem)] += 1
             elif entry.when is None:

@@ -24,7 +24,7 @@ def since(workspace: Workspace, instant: datetime) -> Story:
         workspace,
         instant,
         begin,
-        events.read_since(workspace, begin),
+        events.read(workspace),
         events.read_governance(workspace),
     )
 
@@ -36,8 +36,11 @@ def lately(workspace: Workspace, days: int, lines: int) -> Story:
     """
     instant = clock.now() - timedelta(days=days)
     ends = (
-        reversed(list(itertools.islice(read(workspace), lines)))
-        for read in (events.read_back, events.read_governance_back)
+        reversed(list(itertools.islice(entries, lines)))
+        for entries in (
+            events.read_back(workspace),
+            events.read_governance(workspace, newest_first=True),
+        )
     )
     return _story(workspace, instant, instant - _LOOK_BACK, *ends)
 
