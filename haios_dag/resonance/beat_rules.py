@@ -99,7 +99,7 @@ def active_hours(story: Story) -> Iterator[Pattern]:
     """
     work = [
         one
-        for one in story.of("completion", "phase", "session", "milestone", "check")
+        for one in story.of("completion", "phase", "session", "check")
         if one.when >= story.since
     ]
     if len(work) < _WORK:

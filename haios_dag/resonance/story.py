@@ -19,8 +19,8 @@ class StoryEvent(NamedTuple):
     """One thing that happened.
 
     `type` is its type in the log; `kind` is what it means here: `beat`, `completion`, `phase`,
-    `session`, `milestone` or `check`. `item` is the work item, the session's number or the
-    milestone, "" where the event does not say. `facts` are what the rules and the evidence need.
+    `session` or `check`. `item` is the work item or the session's number, "" if the event does not
+    say. `facts` are what the rules and the evidence need.
     """
 
     when: datetime
