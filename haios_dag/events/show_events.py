@@ -112,12 +112,12 @@ def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
             error = short(step.get("error", ""), _LONGEST_ERROR)
             said.append(f"{short(name)} {step['outcome']}" + (f": {error}" if error else ""))
     told = [one for one in _list(event.get("notifications")) if isinstance(one, dict)]
-    for number, noun in (
+    for many, noun in (
         (sum(one.get("ok") is False for one in told), "notification{} failed"),
         (sum(len(_list(step.get("warnings"))) for step in reports.values()), "warning{}"),
     ):
-        if number:
-            said.append(f"{number} {noun.format('' if number == 1 else 's')}")
+        if many:
+            said.append(f"{many} {noun.format('' if many == 1 else 's')}")
     return "; ".join([", ".join(said[:4]), *said[4:]])
 
 
