@@ -94,7 +94,7 @@ def slow(root: Path, seconds: int = 600, *, deaf: bool = False) -> None:
             "_slow = beat.step('slow', Slow, 'takes long', after='bridge')\n"
             "def task_slow() -> Task:\n    return _slow\n"
             "def task_status() -> Task:\n"
-            "    return beat.step('status', beat.status, 'write it', after='slow')\n"
+            "    return beat.step('status', status_step, 'write it', after='slow')\n"
         )
 
 
@@ -298,7 +298,7 @@ def test_settings_are_read_anew_for_each_beat(
     assert one.seconds_to_beat(now, now) == 5 * 60
     (copy / "haios.toml").write_text("[schedule]\nevery = 15\n", encoding="utf-8")
     one.beat()
-    assert "no beat could be begun: " in capsys.readouterr().out
+    assert "a beat could not start: " in capsys.readouterr().out
     assert one.seconds_to_beat(now, now) == 5 * 60
 
 
