@@ -136,14 +136,14 @@ class Year:
             at = self._begin.replace(hour=11) + timedelta(days=number)
             pair = [self._item(), self._item()]
             for item in pair:  # two closures without checks are no burst
-                self._tell(at, "item_complete", id=item)
+                self._complete(at, item)
             self._tell(at + _HOUR, "cascade", source=self._item(), effects=[f"unblock:{pair[0]}"])
-            self._tell(at + 5 * _HOUR, "milestone", source="M-quiet", old=50, new=52)
+            self._complete(at + 5 * _HOUR, self._item(), "milestone:+0")
             self._refuse(at, self._item(), 2)
             for item in (trio := [self._item() for _ in range(3)]):
                 self._govern(at, "ValidationOutcome", gate="dod", work_id=item, result="pass")
             for item in trio:  # three at once, but checked
-                self._tell(at + 2 * _HOUR, "item_complete", id=item)
+                self._complete(at + 2 * _HOUR, item)
             self._fail(range(number * 24 + 20, number * 24 + 22), "embed")
             for hour in (number * 24 + 1, number * 24 + 2):  # only two beats are missing
                 self.beats.pop(hour, None)
@@ -160,7 +160,10 @@ class Year:
             facts = {"backlog_id": item, "from_phase": before, "to_phase": phase}
             self._tell(when, "cycle_transition", **facts, session=0, source="hook")
             before = phase
-        self._tell(when + _MINUTE, "item_complete", id=item)
+        self._complete(when + _MINUTE, item)
+
+    def _complete(self, when: datetime, item: str, *effects: str) -> None:
+        self._tell(when, "cascade", source=item, effects=list(effects))
 
     def _refuse(self, at: datetime, item: str, times: int) -> None:
         facts = {"gate": "dod", "work_id": item}
@@ -205,9 +208,8 @@ class Year:
         self._tell(at + 2 * _HOUR, "cascade", source=two, effects=[f"unblock:{three}"])
         self._mark("unblocked-chain", one)
         at, _ = self._day()
-        self._tell(at, "item_complete", id=four)
-        self._tell(at + 5 * _MINUTE, "milestone", source=f"M{number}", old=70, new=80)
-        self._mark("milestone-moved", f"M{number}")
+        self._complete(at, four, "milestone:+10")
+        self._mark("milestone-moved", four)
         at, _ = self._day()
         item = self._item()
         self._cycle(item, at, timedelta(days=3), "PLAN", "DO")
@@ -223,7 +225,7 @@ class Year:
         at, _ = self._day()
         items = [self._item() for _ in range(4)]
         for place, item in enumerate(items):
-            self._tell(at + place * 2 * _MINUTE, "item_complete", id=item)
+            self._complete(at + place * 2 * _MINUTE, item)
         self._mark("closures-without-checks", *items)
         at, _ = self._day()
         item = self._item()
@@ -281,7 +283,7 @@ class Year:
         )  # fmt: skip
         told: Told = self._random.choice(
             [
-                {"type": "item_complete", "id": item},
+                {"type": "cascade", "source": item, "effects": []},
                 {"type": "cycle_transition", "backlog_id": item, "from_phase": "PLAN",
                  "to_phase": "DONE"},
                 {"type": "cascade", "source": item, "effects": ["unblock:A", "unblock:B"]},

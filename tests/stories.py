@@ -30,10 +30,8 @@ def phase(hours: float, item: str, to: str, before: str | None = None) -> Told:
 
 
 def done(hours: float, item: str, *effects: str) -> Told:
-    """Return an item's completion, with effects as a cascade."""
-    if effects:
-        return tell(hours, "cascade", source=item, effects=list(effects))
-    return tell(hours, "item_complete", id=item)
+    """Return an item's completion, with its effects."""
+    return tell(hours, "cascade", source=item, effects=list(effects))
 
 
 def session(hours: float, action: str, number: int) -> Told:

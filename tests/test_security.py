@@ -274,7 +274,6 @@ def test_planted_links_give_way_to_files(copy: Path, precious: Path) -> None:
     [
         (".haios/beat.lock", 2),
         (".haios/events.lock", 2),
-        (".haios/events-times.json", 0),
         (".claude/haios-events.jsonl", 2),
         (".claude/haios-events.jsonl.torn", 2),
         (".claude/haios-events.0001.jsonl", 1),

@@ -97,11 +97,6 @@ class Workspace:
         """The lock of the event log's writers."""
         return self.root / ".haios" / "events.lock"
 
-    @property
-    def events_times(self) -> Path:
-        """What is known of the times in the event log (see `events.times`)."""
-        return self.root / ".haios" / "events-times.json"
-
     @cached_property
     def session(self) -> int | None:
         """The session in `.claude/session`: its first line that is a number; None without."""

@@ -1,7 +1,6 @@
 """The event log of a workspace: append, read, archive, and show it to people."""
 
 from haios_dag.events.add_event import add
-from haios_dag.events.dates import since
 from haios_dag.events.event_stats import stats
 from haios_dag.events.log_lines import Entry
 from haios_dag.events.log_reader import (
@@ -9,9 +8,7 @@ from haios_dag.events.log_reader import (
     read,
     read_back,
     read_governance,
-    read_governance_back,
     read_log,
-    read_since,
     recent,
 )
 from haios_dag.events.log_writer import append, archives, clear
@@ -28,12 +25,9 @@ __all__ = [
     "read",
     "read_back",
     "read_governance",
-    "read_governance_back",
     "read_log",
-    "read_since",
     "recent",
     "show",
     "show_since",
-    "since",
     "stats",
 ]

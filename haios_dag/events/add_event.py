@@ -1,4 +1,4 @@
-"""An event that a hook or another program hands over: the action behind `events-add`."""
+"""Adding an event for a hook or another program: the command `events-add`."""
 
 import os
 import sys
@@ -12,17 +12,16 @@ from haios_dag.events import log_lines, log_writer
 if TYPE_CHECKING:
     from haios_dag.base.workspace import Workspace
 
-# What a pipe of PowerShell adds or changes, and what is not in the data because it is given here
+# What a pipe in PowerShell adds or changes, and what the command line supplies
 _HARMLESS = {"CRLF", "byte order mark", "UTF-16", "no ts", "no type"}
 
 
 def add(workspace: "Workspace", kind: str | None, data: str | None) -> None:
-    """Append an event of a type, with the keys of a JSON object, and print it.
+    """Append an event of a type, with the keys of a JSON object, and print `added`.
 
-    Without data, or with `-`, the object is read from standard input; where that is empty or a
-    terminal, the event has no further keys. `ts` is the present where the object has none. Raise
-    RefusedError, with the log as it was, when the event is invalid, EventError when it cannot be
-    written.
+    Read the object from standard input if `data` is None or `-`; if that is empty or a terminal,
+    the event has no further keys. `ts` is the present unless the object has it. Raise RefusedError
+    if the event is invalid, EventError if it cannot be written; both leave the log as it was.
     """
     given = _object(_standard_input() if data is None or data == "-" else os.fsencode(data))
     if kind is not None and given.setdefault("type", kind) != kind:
@@ -33,19 +32,19 @@ def add(workspace: "Workspace", kind: str | None, data: str | None) -> None:
 
 
 def _standard_input() -> bytes:
-    """Return what is piped in, as far as it could be an event."""
+    """Return what is piped in, up to one byte more than an event may have."""
     if sys.stdin is None or sys.stdin.isatty():
         return b""
     return sys.stdin.buffer.read(log_lines.LONGEST + 1)
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    """Return the JSON object in some bytes; raise RefusedError."""
+    """Return the JSON object in `data`; raise RefusedError."""
     if not data.strip():
         return {}
     entry = log_lines.Parser().parse(data + b"\n")
     odd = [one for one in entry.odd if one not in _HARMLESS and "ts" not in one.split()]
-    problem = entry.problem or ", ".join(odd)  # of an odd ts the schema says more
+    problem = entry.problem or ", ".join(odd)  # the schema says more about an odd ts
     if entry.event is None or problem:
         raise RefusedError(f"the event is refused: the data: {problem}")
     return entry.event

@@ -1,4 +1,4 @@
-"""What an operator means by a date: `yesterday`, `2h`, or whatever python-dateutil reads."""
+"""Reading a date as an operator writes it: `yesterday`, `2h`, or anything python-dateutil reads."""
 
 import re
 import warnings
@@ -17,22 +17,22 @@ _FORMS = (
     "or a span back such as 30m, 2h, 3d, 2w or '2 hours ago'"
 )
 _LONGEST = 100
-_DAYS_BACK = 8 * 366  # 29 February is found even across a year such as 2100
+_DAYS_BACK = 8 * 366  # finds 29 February even across a year such as 2100
 _UNREADABLE = (ValueError, ArithmeticError, OSError, Warning)
 
-# Parts of a date that are left out show when it is read over two different days. After these
-# two no weekday falls on the same day of the month.
+# dateutil takes the parts that a text leaves out from a default. What differs between these two was
+# left out; a weekday gives them different days of the month.
 _ONE, _TWO = datetime(2000, 3, 3), datetime(2004, 5, 5)  # noqa: DTZ001 - moments of no clock
 
 
 def since(text: str, now: datetime) -> datetime:
     """Return the instant, in UTC, that `text` means at the instant `now`.
 
-    `now`; `today` and `yesterday` (their midnight, a time may follow); a span back of seconds,
-    minutes, hours, days of 24 hours or weeks (`2h`, `1d 12h`, `30 minutes ago`); or anything that
-    python-dateutil reads. Without an offset it is local time. What is left out is not taken from
-    today, as dateutil would: in a known year it is the first (2026 is 1 January), otherwise the
-    latest such moment that has passed. Raise EventError, which says what can be written.
+    `text` is `now`; `today` or `yesterday` (their midnight, or a time that follows); a span back in
+    seconds, minutes, hours, days of 24 hours or weeks (`2h`, `1d 12h`, `30 minutes ago`); or
+    anything that python-dateutil reads. Without an offset it is local time. Parts left out give
+    the start of the year if the year is known (2026 is 1 January), otherwise the latest such moment
+    that has passed. Raise EventError, which says what can be written.
     """
     wanted = " ".join(text.split())
     try:
@@ -46,7 +46,7 @@ def since(text: str, now: datetime) -> datetime:
 
 
 def understood(text: str, instant: datetime, now: datetime) -> str:
-    """Return a line that says how `since` understood `text`, when it returned `instant`."""
+    """Return a line that says how `since` understood `text`, for which it returned `instant`."""
     here = instant.astimezone()
     said = f"since {here:%A} {here.isoformat(sep=' ', timespec='seconds')}"
     if instant > now:
@@ -57,21 +57,17 @@ def understood(text: str, instant: datetime, now: datetime) -> str:
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    """Return the moment a date means, naive where it is local time."""
+    """Return the moment that a text means, naive if it is local time."""
     if _SPAN.fullmatch(text):
         parts = re.findall(_PART, text, re.IGNORECASE)
         return now - timedelta(seconds=sum(float(n) * _SECONDS[u[0].lower()] for n, u in parts))
-    word, _, time = text.partition(" ")
-    here = now.astimezone().replace(tzinfo=None)
-    day = here.replace(hour=0, minute=0, second=0, microsecond=0)
-    match word.lower():
-        case "now" if not time:
-            return now
-        case "today":
-            return _parse(time, day) if time else day
-        case "yesterday":
-            day -= timedelta(days=1)
-            return _parse(time, day) if time else day
+    word, _, time = text.lower().partition(" ")
+    if word == "now" and not time:
+        return now
+    if word in ("today", "yesterday"):
+        midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        day = midnight - timedelta(days=word == "yesterday")
+        return _parse(time, day) if time else day
     try:
         return datetime.fromisoformat(text)
     except ValueError:
@@ -79,7 +75,7 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _latest(text: str, now: datetime) -> datetime:
-    """Return the moment a possibly incomplete date means."""
+    """Return the moment that a date means of which parts may be left out."""
     one, two = _parse(text, _ONE), _parse(text, _TWO)
     if one.year == two.year:
         return _parse(text, _ONE.replace(month=1, day=1))
@@ -91,39 +87,35 @@ def _latest(text: str, now: datetime) -> datetime:
     elif day is None and month:
         day = 1
     here = now.astimezone(one.tzinfo)
-    if one.tzinfo is None:
-        here = here.replace(tzinfo=None)
     for back in range(_DAYS_BACK):
         date = here - timedelta(days=back)
-        moment = one.replace(year=date.year, month=date.month, day=date.day)
-        fits = (
+        moment = datetime.combine(date, one.timetz())
+        if (
             month in (None, date.month)
             and day in (None, date.day)
             and weekday in (None, date.weekday())
-        )
-        if fits and moment <= here:
+            and moment <= (here if one.tzinfo else here.replace(tzinfo=None))
+        ):
             return moment
     raise ValueError(text)
 
 
 def _parse(text: str, default: datetime, *, day_first: bool = False) -> datetime:
-    """Return what dateutil reads; raise what is in `_UNREADABLE` where it cannot."""
+    """Return what dateutil reads; raise one of `_UNREADABLE`."""
     from dateutil.parser import UnknownTimezoneWarning, parse  # 30 ms
 
     with warnings.catch_warnings():
-        # dateutil would drop a zone it does not know, and the time would pass for a local one
+        # dateutil would ignore an unknown zone, and the time would pass for a local one
         warnings.simplefilter("error", UnknownTimezoneWarning)
         return parse(text, default=default, dayfirst=day_first)
 
 
 def _day_first(text: str) -> str | None:
-    """Return the other date that `text` is when its first number is the day, if it is one."""
-    if re.match(r"\s*[0-9]{4}", text):
-        return None
+    """Return the other date that `text` means if its first number is the day, or None."""
     try:
         one, other = _parse(text, _ONE), _parse(text, _ONE, day_first=True)
     except _UNREADABLE:
         return None
-    if one == other:
+    if one == other or re.match(r"\s*[0-9]{4}", text):
         return None
     return f"{other.day} {other:%B}" + (f" {other.year}" if other.year != _ONE.year else "")

@@ -1,4 +1,4 @@
-"""The event log in numbers, from one pass in constant memory: the action behind `events-stats`."""
+"""The event log in numbers, counted in one pass and constant memory: the command `events-stats`."""
 
 import json as json_format
 from collections import Counter
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from haios_dag.base.workspace import Workspace
 
 _MOST_TYPES = 30
-_MOST_KEYS = 10_000  # of a counter, so that a log made to fill it does not fill the memory
+_MOST_KEYS = 10_000  # of a counter, so that a malicious log cannot fill the memory
 _DAYS = 14
 _BAR = 40  # characters
 _LONG = 60  # characters of a type that is shown whole
@@ -23,9 +23,9 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def stats(workspace: "Workspace", *, json: bool = False) -> None:
-    """Print counts by type, day and outcome, extremes, and what was odd.
+    """Print counts by type, day and outcome, extremes, and oddities.
 
-    With `json`, as one JSON object (`schemas/stats`). Raise EventError.
+    With `json`, print one JSON object (`schemas/stats.schema.json`). Raise EventError.
     """
     numbers = _Numbers()
     unread: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def stats(workspace: "Workspace", *, json: bool = False) -> None:
 
 
 class _Numbers:
-    """What is counted while the events go by."""
+    """Counts and extremes of the events so far."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -52,9 +52,9 @@ class _Numbers:
         self.outcomes: Counter[str] = Counter()
         self.odd: Counter[str] = Counter()
         self.first = _LATEST
-        self.last = self._from = self._to = _EARLIEST
+        self.last = _EARLIEST
+        self._begin = self._end = _EARLIEST
         self._day = date.min
-        self._in_quarter = 0
         self._beat: datetime | None = None
         self._gap = timedelta()
         self._before_gap: datetime | None = None
@@ -68,11 +68,12 @@ class _Numbers:
         if name.__class__ is str and name in self._types:
             self._types[name] += 1
         else:
-            name = self._type(event)
+            name = name if isinstance(name, str) and len(name) <= _LONG else kind(event)
+            _count(self._types, name)
         if when is not None:
-            if when < self._from or when >= self._to:
-                self._quarter(when)
-            self._in_quarter += 1
+            if not self._begin <= when < self._end:
+                self._find_day(when)
+            self.days[self._day] += 1
             if when > self.last:  # noqa: PLR1730 - max() takes three times as long
                 self.last = when
             if when < self.first:  # noqa: PLR1730 - as above
@@ -80,31 +81,16 @@ class _Numbers:
         if name == "heartbeat":
             self._heartbeat(event, when)
 
-    def _type(self, event: dict[str, Any]) -> object:
-        """Count the type of an event, unless there are too many, and return it as it is shown."""
-        name = event.get("type")
-        if not isinstance(name, str) or len(name) > _LONG:
-            name = kind(event)
-        _count(self._types, name)
-        return name
-
-    def _quarter(self, when: datetime) -> None:
-        """Begin a quarter of an hour; local time costs, and events come in crowds.
+    def _find_day(self, when: datetime) -> None:
+        """Find the local day of a time, for all times in the same quarter of an hour.
 
         Offsets from UTC are whole quarters, so no day begins within one.
         """
-        self._end_quarter()
-        self._from = when.replace(minute=when.minute // 15 * 15, second=0, microsecond=0)
-        self._to = self._from + timedelta(minutes=15)
+        self._begin = when.replace(minute=when.minute // 15 * 15, second=0, microsecond=0)
+        self._end = self._begin + timedelta(minutes=15)
         self._day = when.astimezone().date()
-
-    def _end_quarter(self) -> None:
-        """Count the events since the last quarter began for its day."""
-        if self._in_quarter:
-            self.days[self._day] += self._in_quarter
-            self._in_quarter = 0
-            if len(self.days) > _MOST_KEYS:
-                del self.days[min(self.days)]  # only the last ones are shown
+        if self._day not in self.days and len(self.days) >= _MOST_KEYS:
+            del self.days[min(self.days)]  # only the last days are shown
 
     def _heartbeat(self, event: dict[str, Any], when: datetime | None) -> None:
         _count(self.outcomes, short(event.get("outcome", "without outcome")))
@@ -119,8 +105,7 @@ class _Numbers:
                 self._slowest, self._slow = seconds, (name, event.get("beat", ""), when)
 
     def facts(self) -> dict[str, object]:
-        """Return what a program gets: instants in UTC, durations in seconds, None for unknown."""
-        self._end_quarter()
+        """Return the numbers for programs: times in UTC, seconds, None for unknown."""
         known = self.first <= self.last
         gap = {"seconds": self._gap.total_seconds(), "from": _utc(self._before_gap)}
         name, beat, when = self._slow or ("", "", None)
@@ -143,8 +128,7 @@ class _Numbers:
         }
 
     def lines(self) -> list[str]:
-        """Return what is shown."""
-        self._end_quarter()
+        """Return the numbers as lines for people."""
         kinds: Counter[str] = Counter()
         for name, number in self._types.items():
             kinds[printable(name)] += number
@@ -182,7 +166,7 @@ class _Numbers:
 
 
 def _count(counter: Counter[Any], key: object) -> None:
-    """Count one more; nothing that is new once there are too many kinds of them."""
+    """Count a key, unless it is new and there are too many keys."""
     if key in counter or len(counter) < _MOST_KEYS:
         counter[key] += 1
 

@@ -1,9 +1,9 @@
-"""Reading the lines that most logs are made of, in a fraction of the time that any line may take.
+"""A fast reader for ordinary lines of a log.
 
-orjson reads what Python's own reader reads, but for two things: of a key that stands twice it
-silently takes the last, and of an integer beyond 64 bits it makes a float. So what was read is
-written again. Where that gives the line, it had every key once and every number as it is. Spaces
-do not matter for that: without them, also without those in texts, both have the same tokens.
+orjson differs from Python's JSON reader in two ways: it silently takes the last of duplicate keys,
+and turns an integer beyond 64 bits into a float. So each event that it reads is written again: if
+that gives the line, no key was duplicate and every number is exact. Spaces do not matter for that:
+lines that are equal without spaces, also without those in texts, have the same tokens.
 """
 
 import json
@@ -15,14 +15,14 @@ _ascii = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def events(lines: list[bytes], longest: int, deepest: int) -> list[dict[str, Any] | None]:
-    """Return the event of each line, given without LF; None where it takes a closer look.
+    """Return the event of each line, given without LF, or None if it needs the careful reader.
 
-    None stands for whatever is odd, from `longest` bytes on, and for more than `deepest` levels.
+    It does if anything is odd, from `longest` bytes on, and beyond `deepest` levels.
     """
     try:
         found = list(map(orjson.loads, lines))
         written = list(map(orjson.dumps, found))
-    except (ValueError, TypeError):  # it refuses one: not JSON, or too deep to be written
+    except (ValueError, TypeError):  # one is not JSON, or too deep to be written
         return (
             [one for line in lines for one in events([line], longest, deepest)]
             if lines[1:]
@@ -42,7 +42,7 @@ def events(lines: list[bytes], longest: int, deepest: int) -> list[dict[str, Any
 
 
 def _is_same(event: dict[str, Any], again: bytes, line: bytes) -> bool:
-    """Tell whether an event written again, by orjson or as ASCII, differs in spaces at most."""
+    """Return whether an event written again, by orjson or as ASCII, differs only in spaces."""
     bare = line.translate(None, b" ")
     return again.translate(None, b" ") == bare or (
         b"\\u" in bare and _ascii(event).encode("ascii").translate(None, b" ") == bare

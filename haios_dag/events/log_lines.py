@@ -1,8 +1,8 @@
-"""One line of an event log, whoever wrote it.
+"""The lines of an event log, whichever program wrote them.
 
 The log of a HAIOS workspace was written by PowerShell, by Python and by hand: with byte order
-marks, CRLF, UTF-16, ANSI code pages, local times without offset, torn lines. Here every line is
-read where it can be, and named where it cannot.
+marks, CRLF, UTF-16, ANSI code pages, local times without offset, torn lines. Every line is read if
+possible; otherwise its entry names the problem.
 """
 
 import functools
@@ -30,11 +30,11 @@ _TOO_DEEP = "nested too deep"
 
 
 class Entry(NamedTuple):
-    """A line of the log: `event` where it could be read, else `problem`, in a few fixed words.
+    """A line of the log: its `event`, or the `problem` that made it unreadable, in fixed words.
 
-    `number` counts from 1; it is 0 where the log was read from its end. `when` is the event's
-    instant in UTC, None where it has no readable `ts`. `odd` names, in fixed words, what was
-    unusual about a line that was read.
+    `number` counts from 1; it is 0 if the log was read from its end. `when` is the event's time in
+    UTC, None if it has no readable `ts`. `odd` names, in fixed words, what was unusual about a line
+    that could be read.
     """
 
     number: int
@@ -44,42 +44,33 @@ class Entry(NamedTuple):
     odd: tuple[str, ...]
 
 
-def forward(
-    file: IO[bytes], start: int = 0, end: int | None = None, time: str = "ts"
-) -> Iterator[Entry]:
-    """Return what stands in every line of a log, first to last, in bounded memory.
+def forward(file: IO[bytes], time: str = "ts") -> Iterator[Entry]:
+    """Return the entry of every line of a log, first to last, in bounded memory.
 
-    Reads from `start`, where a line begins, up to `end`, by default where the file ends at the
-    first step: what is appended meanwhile is not read in halves. Numbers are 0 unless `start` is.
-    `time` is the key of an event's time.
+    Read up to where the file ends at the first step, so that no line appended later is read in
+    part. `time` is the key of an event's time.
     """
     parser = Parser(time)
-    number = 0 if start else 1
-    for _, block in blocks(file, start, end):
+    number = 1
+    for block in blocks(file):
         yield from parser.parse_all(block, number)
-        if number:
-            number += block.count(b"\n") + (not block.endswith(b"\n"))
+        number += block.count(b"\n") + (not block.endswith(b"\n"))
 
 
-def blocks(
-    file: IO[bytes], start: int = 0, end: int | None = None, size: int = _BLOCK
-) -> Iterator[tuple[int, bytes]]:
-    """Return where each block of whole lines ends, and the block, of `size` bytes and a line.
-
-    Of a line that is too long to be read only the start is in the block.
-    """
-    end = file.seek(0, os.SEEK_END) if end is None else end
-    file.seek(start)
-    while block := file.read(min(size, end - start)):
-        start += len(block)
+def blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """Return the lines of a file in blocks of whole lines; of an overlong line only the start."""
+    left = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    while block := file.read(min(_BLOCK, left)):
+        left -= len(block)
         if not block.endswith(b"\n"):
-            line = file.readline(min(LONGEST + 1, end - start))
-            start += len(line)
+            line = file.readline(min(LONGEST + 1, left))
+            left -= len(line)
             block += line
             while line and not line.endswith(b"\n"):
-                line = file.readline(min(LONGEST + 1, end - start))
-                start += len(line)
-        yield start, block
+                line = file.readline(min(LONGEST + 1, left))
+                left -= len(line)
+        yield block
 
 
 def backward(
@@ -89,10 +80,10 @@ def backward(
     within: int | None = None,
     time: str = "ts",
 ) -> Iterator[Entry]:
-    """Return what stands in the lines of a log, last to first, in bounded memory.
+    """Return the entry of every line of a log, last to first, in bounded memory.
 
-    With `marks`, only in lines that hold one of them; with `within`, only in lines that begin in
-    that many last bytes, rounded up to a block. `time` is the key of an event's time.
+    With `marks`, only of lines that contain one of them; with `within`, only of lines that begin
+    in the last `within` bytes, rounded up to a block. `time` is the key of an event's time.
     """
     parser = Parser(time)
     for line in lines_back(file, marks=marks, within=within):
@@ -103,7 +94,7 @@ def backward(
 def lines_back(
     file: IO[bytes], *, marks: tuple[bytes, ...] = (), within: int | None = None
 ) -> Iterator[bytes]:
-    """Return the lines for `backward`, each with its LF; of an overlong one only the start."""
+    """Return the lines that `backward` reads, with LF; of an overlong one only the start."""
     position = end = file.seek(0, os.SEEK_END)
     first = 0 if within is None else max(0, end - within)
     rest, newline = b"", b""
@@ -125,7 +116,7 @@ def lines_back(
 
 
 def _holds(data: bytes, marks: tuple[bytes, ...]) -> bool:
-    """Tell whether data holds one of the marks, or there are none."""
+    """Return whether data contains one of the marks, or there are no marks."""
     return not marks or any(mark in data for mark in marks)
 
 
@@ -137,7 +128,7 @@ _EARLIEST, _LATEST = datetime(_FIRST, 1, 1, tzinfo=UTC), datetime(_LAST + 1, 1, 
 
 
 def _instants(events: list[Any]) -> list[datetime] | None:
-    """Return the time of each event, or None where not all are plain events at times in UTC."""
+    """Return the time of each event, or None unless all have a type and a time in UTC."""
     try:
         if set(map(type, map(_TYPE, events))) != {str}:
             return None
@@ -149,11 +140,11 @@ def _instants(events: list[Any]) -> list[datetime] | None:
 
 
 class _UnreadableError(Exception):
-    """A line holds no event; the message says why in fixed words."""
+    """A line has no event; the message says why in fixed words."""
 
 
 class Parser:
-    """Reads one line after another; `_odd` is what was odd so far about the one at hand."""
+    """Reads one line after another; `_odd` collects what is odd about the current one."""
 
     def __init__(self, time: str = "ts") -> None:
         self._time = time
@@ -166,12 +157,12 @@ class Parser:
             parse_int=_integer,
         )
 
-    def parse_all(self, block: bytes, number: int = 0) -> Iterator[Entry]:
-        """Return what stands in the lines of a block; `number` is that of its first, or 0."""
+    def parse_all(self, block: bytes, number: int) -> Iterator[Entry]:
+        """Return the entries of the lines of a block, whose first line has this number."""
         from haios_dag.events import fast_json  # 25 ms, only for many lines
 
         *whole, last = block.split(b"\n")
-        numbers = itertools.count(number) if number else itertools.repeat(0)
+        numbers = itertools.count(number)
         found = fast_json.events(whole, LONGEST, DEEPEST)
         if self._time == "ts" and (whens := _instants(found)):
             yield from map(_entry, zip(numbers, found, _NONE, whens, _NOT_ODD, strict=False))
@@ -182,10 +173,10 @@ class Parser:
                 else:
                     yield self._entry(event, at)
         if last and last != _UTF16_END:
-            yield self.parse(last, number and number + len(whole))
+            yield self.parse(last, number + len(whole))
 
     def parse(self, line: bytes, number: int = 0) -> Entry:
-        """Return what stands in a line given with its LF; without it, in the last one."""
+        """Return the entry of a line, given with its LF unless it is the last one without."""
         try:
             event = self._event(line)
         except _UnreadableError as error:
@@ -227,7 +218,7 @@ class Parser:
         return value
 
     def _text(self, line: bytes) -> str:
-        """Return the text of a line, whatever its encoding, without what stands around it."""
+        """Return the text of a line in any encoding, without white space and marks around it."""
         if b"\r" in line[-4:]:
             self._odd.add("CRLF")
         body = line.strip(_AROUND)
@@ -267,7 +258,7 @@ class Parser:
         self._odd.add("NaN or Infinity, read as null")
 
     def _when(self, ts: object) -> datetime | None:
-        """Return the instant that a `ts` names, in UTC."""
+        """Return the time of a `ts` in UTC."""
         if not isinstance(ts, str):
             self._odd.add("no ts")
             return None
@@ -287,7 +278,7 @@ class Parser:
 
 
 def _integer(digits: str) -> int:
-    """Return an integer; of one that no float can hold, most programs cannot make sense."""
+    """Return an integer; refuse one beyond every float, which most programs cannot read."""
     value = int(digits)
     if math.isinf(float(digits)):
         raise _UnreadableError("number too long")
@@ -295,7 +286,7 @@ def _integer(digits: str) -> int:
 
 
 def _deep(value: object) -> bool:
-    """Tell whether a JSON object or array has more than DEEPEST levels."""
+    """Return whether a JSON object or array has more than DEEPEST levels."""
     level = [value]
     for _ in range(DEEPEST):
         inner: list[object] = []

@@ -1,6 +1,6 @@
 """Writing the event log: validated, durable appends, and archiving.
 
-Source of the format: one ASCII JSON object a line, LF, `ts` and `type` first.
+Each line is one ASCII JSON object that ends with LF and has `ts` and `type` first.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ _HINTS = {
 
 
 def append(workspace: "Workspace", event: dict[str, Any]) -> None:
-    """Append an event; when this returns, it survives a power cut.
+    """Append an event; once this returns, the event survives a power cut.
 
-    The event is validated first: as an event, and by the schema of its type where there is one.
-    Raise RefusedError when it is invalid (the message names each place) and EventError when it
-    cannot be written, both with the log as it was.
+    It is validated first: as an event, and by the schema of its type if there is one. Raise
+    RefusedError if it is invalid (the message names each place), EventError if it cannot be
+    written; both leave the log as it was.
     """
     try:
         line = checked(event)
@@ -45,10 +45,9 @@ def append(workspace: "Workspace", event: dict[str, Any]) -> None:
 
 
 def append_line(workspace: "Workspace", line: bytes) -> None:
-    """Append the line of an event that was checked; raise EventError, with the log as it was.
+    """Append a line that `checked` returned; raise EventError, with the log as it was.
 
-    A line that a power cut tore before is set aside in `<log>.torn`, and a log that has no room
-    for this one is archived.
+    A torn last line is moved to `<log>.torn`, and a log without room for this line is archived.
     """
     path = workspace.events
     try:
@@ -56,8 +55,8 @@ def append_line(workspace: "Workspace", line: bytes) -> None:
             start, size = _heal(path)
             if size and size + len(line) > _most(workspace):
                 with contextlib.suppress(PermissionError):
-                    # On Windows, a program that reads the log keeps it from being renamed. The
-                    # event matters more than the size: the next append tries again.
+                    # Windows cannot rename a log that a program reads. The event matters more
+                    # than the size, and the next append tries again.
                     _archive(workspace)
                     start = b""
             files.append_durable(path, start + line)
@@ -78,9 +77,9 @@ def archives(workspace: "Workspace") -> list[Path]:
 
 
 def clear(workspace: "Workspace") -> Path | None:
-    """Move the log to the next archive, `haios-events.NNNN.jsonl`, and return its path.
+    """Rename the log to the next archive, `haios-events.NNNN.jsonl`, and return its path.
 
-    Return None when there is nothing to archive. Nothing is overwritten. Raise EventError.
+    Return None if there is nothing to archive. Overwrite nothing. Raise EventError.
     """
     path = workspace.events
     try:
@@ -91,7 +90,7 @@ def clear(workspace: "Workspace") -> Path | None:
 
 
 def _archive(workspace: "Workspace") -> Path:
-    """Rename the log; OSError when that cannot be done, with the log as it was."""
+    """Rename the log; raise OSError, with the log as it was."""
     archive = _reserve(workspace)
     try:
         workspace.events.replace(archive)
@@ -103,15 +102,15 @@ def _archive(workspace: "Workspace") -> Path:
 
 
 def _most(workspace: "Workspace") -> float:
-    """Return how many bytes a log may have; no limit while the settings cannot be read."""
+    """Return the most bytes a log may have; infinite while the settings cannot be read."""
     try:
         return workspace.config.events.rotate_at * 1_000_000
-    except ConfigError:  # the steps of a beat name it, in events that must be written
+    except ConfigError:  # the steps of a beat report it, in events that must be written
         return math.inf
 
 
 def checked(event: dict[str, Any]) -> bytes:
-    """Return the line of an event that is valid and read as it was meant; raise RefusedError."""
+    """Return the line of a valid, unambiguous event; raise RefusedError."""
     head = {key: event[key] for key in ("ts", "type") if key in event}
     try:
         text = json.dumps(head | event, allow_nan=False, separators=(",", ":"))
@@ -133,11 +132,10 @@ def checked(event: dict[str, Any]) -> bytes:
 
 
 def _heal(path: Path) -> tuple[bytes, int]:
-    """Make sure that the next line begins a line.
+    """Repair a last line without LF; return what to write before the next line, and the log's size.
 
-    Return what to write before it, and the size of the log. A last line without LF that is a
-    whole event only lacks its LF. Any other is a fragment: it is first saved in `<log>.torn`,
-    then cut off, so that a crash in between loses nothing.
+    If the last line is a whole event, it only needs its LF. Otherwise it is a fragment: it is first
+    saved in `<log>.torn`, then cut off, so that a crash in between loses nothing.
     """
     try:
         descriptor = files.open_private(path, os.O_RDWR)
@@ -160,7 +158,7 @@ def _heal(path: Path) -> tuple[bytes, int]:
 
 
 def _set_aside(torn: Path, file: IO[bytes], start: int) -> None:
-    """Save what stands in a log from `start` on, in JSON lines that say where it stood."""
+    """Save the bytes of a log from `start` on, in JSON lines that say where they were."""
     before = b""
     with contextlib.suppress(FileNotFoundError):
         descriptor = files.open_private(torn, os.O_RDONLY)
@@ -187,7 +185,7 @@ def _last_byte(file: IO[bytes], size: int) -> bytes:
 
 
 def _last_line(file: IO[bytes]) -> int:
-    """Return where the last line begins."""
+    """Return the offset of the last line."""
     position = file.seek(0, os.SEEK_END)
     while position:
         start = max(0, position - _BLOCK)
@@ -199,7 +197,7 @@ def _last_line(file: IO[bytes]) -> int:
 
 
 def _size(path: Path) -> int:
-    """Return the size of the log, 0 when there is none; OSError when it is a symbolic link."""
+    """Return the size of the log, 0 if there is none; raise OSError if it is a symbolic link."""
     try:
         descriptor = files.open_private(path, os.O_RDWR)
     except FileNotFoundError:
@@ -211,7 +209,7 @@ def _size(path: Path) -> int:
 
 
 def _reserve(workspace: "Workspace") -> Path:
-    """Create the next archive, empty, so that nobody else can take its name."""
+    """Create the next archive, empty, so that no other program can take its name."""
     log = workspace.events
     taken = archives(workspace)
     number = int(taken[-1].stem.rpartition(".")[2]) if taken else 0
@@ -221,7 +219,7 @@ def _reserve(workspace: "Workspace") -> Path:
 
 
 def failure(what: str, path: Path, error: OSError) -> EventError:
-    """Return an operating system's refusal as one sentence."""
+    """Return an error of the operating system as one sentence with a hint."""
     where = error.filename or path
     hint = _HINTS.get(error.errno or 0, "correct that and try again")
     return EventError(f"the event log {what}: {where}: {error.strerror or error}; {hint}")

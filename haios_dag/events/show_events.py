@@ -1,4 +1,4 @@
-"""The event log as people read it: the actions behind `events`, `events-since` and so on."""
+"""Showing the event log: the commands `events`, `events-since` and `events-clear`."""
 
 import json as json_format
 import sys
@@ -24,9 +24,9 @@ _MOST_VALUES = 8
 def show(
     workspace: "Workspace", count: int = 20, kind: str | None = None, *, json: bool = False
 ) -> None:
-    """Print the last events, oldest first, and how many lines among them could not be read.
+    """Print the last `count` events, oldest first, and how many lines could not be read.
 
-    With `kind`, only events of that type. With `json`, as JSON lines, and the remarks on stderr.
+    With `kind`, only events of that type. With `json`, print JSON lines, and remarks on stderr.
     Raise EventError.
     """
     if count < 1:
@@ -48,22 +48,24 @@ def show(
 def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) -> None:
     """Print how a date is understood, then the events since that instant in the log's order.
 
-    With `json`, as JSON lines, and the remarks on stderr. Raise EventError.
+    With `json`, print JSON lines, and remarks on stderr. Raise EventError.
     """
     now = clock.now()
     text = " ".join(words)
     instant = dates.since(text, now)
     unread: Counter[str] = Counter()
-    shown = undated = 0
+    before = shown = undated = 0
 
     def since() -> Iterator[Entry]:
-        nonlocal shown, undated
-        for entry in log_reader.read_since(workspace, instant):
+        nonlocal before, shown, undated
+        for entry in log_reader.read(workspace):
             if entry.event is None:
                 unread[str(entry.problem)] += 1
             elif entry.when is None:
                 undated += 1
-            elif entry.when >= instant:
+            elif entry.when < instant:
+                before += 1
+            else:
                 shown += 1
                 yield entry
 
@@ -71,26 +73,26 @@ def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) 
     say(map(_raw if json else line, since()))
     remarks = []
     if not shown:
-        some = any(entry.event is not None for entry in log_reader.read_back(workspace))
-        remarks.append("no events since then" if some else "no events yet")
+        remarks.append("no events since then" if before or undated else "no events yet")
     if undated:
         remarks.append(f"left out, having no readable time: {undated}")
     remark(remarks, unread, json=json)
 
 
 def clear_log(workspace: "Workspace") -> None:
-    """Archive the log and print where it is now. Raise EventError."""
+    """Archive the log and print its new path. Raise EventError."""
     archive = log_writer.clear(workspace)
     say([f"archived as {printable(str(archive))}" if archive else "no events yet"])
 
 
 def line(entry: Entry) -> str:
-    """Return the line that shows an event to a person: local time, type, what matters in it."""
+    """Return an event as a line for people: local time, type, what matters in it."""
     event = entry.event or {}
     when = local(entry.when) if entry.when else "(no readable time)"
-    steps = event.get("steps")
-    beat = event.get("type") == "heartbeat" and isinstance(steps, dict)
-    facts = _beat(event, steps) if beat and isinstance(steps, dict) else _values(event)
+    if event.get("type") == "heartbeat" and isinstance(steps := event.get("steps"), dict):
+        facts = _beat(event, steps)
+    else:
+        facts = _values(event)
     return f"{when:19}  {kind(event)}  {facts}".rstrip()
 
 
@@ -104,38 +106,39 @@ def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
         said.append(f"{seconds:.1f} s")
     if isinstance(reason := event.get("reason"), str):
         said.append(short(reason, _LONGEST_ERROR))
-    warnings = 0
-    for name, step in steps.items():
-        if not isinstance(step, dict):
-            continue
+    reports = {name: step for name, step in steps.items() if isinstance(step, dict)}
+    for name, step in reports.items():
         if step.get("outcome") in ("failed", "interrupted"):
             error = short(step.get("error", ""), _LONGEST_ERROR)
             said.append(f"{short(name)} {step['outcome']}" + (f": {error}" if error else ""))
-        warnings += len(found) if isinstance(found := step.get("warnings"), list) else 0
-    told = event.get("notifications")
-    untold = [one for one in told if isinstance(one, dict) and one.get("ok") is False
-              ] if isinstance(told, list) else []  # fmt: skip
-    if untold:
-        said.append(f"{len(untold)} notification{'' if len(untold) == 1 else 's'} failed")
-    if warnings:
-        said.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
+    told = [one for one in _list(event.get("notifications")) if isinstance(one, dict)]
+    for many, noun in (
+        (sum(one.get("ok") is False for one in told), "notification{} failed"),
+        (sum(len(_list(step.get("warnings"))) for step in reports.values()), "warning{}"),
+    ):
+        if many:
+            said.append(f"{many} {noun.format('' if many == 1 else 's')}")
     return "; ".join([", ".join(said[:4]), *said[4:]])
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _values(event: dict[str, Any]) -> str:
-    """Return the first values of an event whose meaning is not known here."""
+    """Return the first values of an event of an unknown type."""
     rest = [(key, value) for key, value in event.items() if key not in ("ts", "type")]
     shown = [f"{short(key)}={short(value)}" for key, value in rest[:_MOST_VALUES]]
     return " ".join(shown + ["..."] * (len(rest) > _MOST_VALUES))
 
 
 def kind(event: dict[str, Any]) -> str:
-    """Return the type of an event as it can be shown."""
+    """Return the type of an event, safe to show."""
     return short(event["type"]) if isinstance(event.get("type"), str) else "(no type)"
 
 
 def short(value: object, longest: int = _LONGEST_VALUE) -> str:
-    """Return a value as it can be shown: on one line, printable, not too long."""
+    """Return a value safe to show: on one line, printable, shortened."""
     text = value if isinstance(value, str) else json_format.dumps(value, ensure_ascii=False)
     return printable(text if len(text) <= longest else text[: longest - 3] + "...")
 
@@ -146,7 +149,7 @@ def _raw(entry: Entry) -> str:
 
 
 def local(instant: datetime) -> str:
-    """Return an instant as local time, to the second."""
+    """Return an instant in local time, to the second."""
     return instant.astimezone().replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
@@ -156,12 +159,12 @@ def counts(counter: Counter[str]) -> str:
 
 
 def ranked(counter: Counter[str]) -> list[tuple[str, int]]:
-    """Return counts, the highest first, equal ones by name."""
+    """Return counts, highest first, equal ones by name."""
     return sorted(counter.items(), key=lambda item: (-item[1], item[0]))
 
 
 def remark(remarks: list[str], unread: Counter[str], *, json: bool) -> None:
-    """Print remarks, and what could not be read, where they do not disturb JSON lines."""
+    """Print remarks and how many lines could not be read, on stderr if stdout has JSON lines."""
     if unread:
         many = "1 line" if unread.total() == 1 else f"{unread.total()} lines"
         remarks = [*remarks, f"{many} could not be read: {counts(unread)}"]

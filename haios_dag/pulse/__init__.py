@@ -1,1 +1,1 @@
-"""Whether the beats come, who is told when they do not, and beating without a scheduler."""
+"""Whether beats come: liveness, the watchdog, notifications, and beats in the foreground."""

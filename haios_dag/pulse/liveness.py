@@ -1,9 +1,8 @@
-"""The pulse: when the last beat was, when the next one is due, and what to call the silence.
+"""The state of the pulse: when the last beat was, when the next one is due, and what that means.
 
-Everything is judged by what the event log says, the schedule and a grace: a beat that was due is
-missed when it has not ended by then. One missed beat is `late`, the third in a row makes it `down`.
-A beat is served by whichever beat ends after it was due, so one that takes long misses nothing that
-falls into it.
+It depends on the event log, the schedule and a grace period: a beat is missed if it has not ended
+by the time it was due plus the grace. One missed beat is `late`, the third in a row `down`. Any
+beat that ends after a time it was due serves it, so a long beat does not count as missed.
 """
 
 import itertools
@@ -22,7 +21,7 @@ from haios_dag.schedule.due_times import Slots
 
 ALIVE, LATE, DOWN, NEVER = "alive", "late", "down", "never"
 STATES = (ALIVE, LATE, DOWN, NEVER)
-"""From the best to the worst; the exit code of `doit pulse` is the place in this list."""
+"""From best to worst; the exit code of `doit pulse` is the index in this list."""
 
 _GOOD = "ok", "idle"
 _FAILING = "degraded", "failed", "interrupted"
@@ -35,13 +34,13 @@ EventFields = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Pulse:
-    """What can be said of the beats at an instant.
+    """The state of the beats at an instant.
 
-    `newest` is the latest heartbeat in the log, `last` the latest one by its time, of those that
-    have one and are not dated ahead by more than the grace; `unplaced` counts the others. The
-    next beat after `last` was or is due at `expected_by`, of which `late_after` and `down_after`
-    follow. `told` is what was told since the newest heartbeat: the events of type `pulse`. Without
-    `last`, the first of these stands in its place, for somebody has looked since then.
+    `newest` is the latest heartbeat in the log. `last` is the latest by time of those that have a
+    time and are not dated ahead by more than the grace; `unplaced` counts the others. The beat
+    after `last` was or is due at `expected_by`; `late_after` and `down_after` follow from that.
+    `told` are the events of type `pulse` since the newest heartbeat. Without `last`, the time of
+    the first of these is used instead, when a watchdog noticed that there is no beat.
     """
 
     at: datetime
@@ -60,13 +59,13 @@ class Pulse:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether a beat is missing, of which somebody should be told."""
+        """Whether a beat is missed, which calls for a notification."""
         late = self.late_after is not None and self.at >= self.late_after
         return late and self.state != ALIVE
 
 
 def judge(workspace: Workspace) -> Pulse:
-    """Return the pulse at this moment; raise ConfigError or EventError."""
+    """Return the pulse now; raise ConfigError or EventError."""
     now = clock.now()
     slots, grace = job.due(workspace), _grace(workspace)
     found = events.recent(workspace, _LOOKED_AT, "heartbeat", "pulse")
@@ -106,10 +105,10 @@ def facts(
     started: datetime,
     steps: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return the status's `pulse`: this beat (None: run by hand) and those before it.
+    """Return the status's `pulse`: this beat (None if run by hand) and those before it.
 
-    It tells from when on the silence after this beat is to be called what; `stale_after` is when
-    the second beat from now should have ended. Raise ConfigError or EventError.
+    `late_after` and `down_after` hold if no beat follows; `stale_after` is when the second beat
+    from now should have ended. Raise ConfigError or EventError.
     """
     slots, grace = job.due(workspace), _grace(workspace)
     limit = timedelta(minutes=workspace.config.schedule.time_limit_minutes)
@@ -122,7 +121,7 @@ def facts(
         "beat": beat,
         "started": clock.iso(started),
         "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
-        "last": {key: text(last.get(key)) for key in ("ts", "outcome")} if last else None,
+        "last": texts(last, "ts", "outcome") if last else None,
         "streak": _streak(past),
         "missed": _missed(slots, grace, before, started),
         "expected_by": clock.iso(expected),
@@ -133,9 +132,9 @@ def facts(
 
 
 def memory(workspace: Workspace) -> dict[str, Any] | None:
-    """Return what the memory holds, or None when there is none.
+    """Return the counts of the memory, or None if there is no memory.
 
-    Raise MemoryUnavailableError when there is one that cannot be read, or ConfigError.
+    Raise MemoryUnavailableError if it cannot be read, or ConfigError.
     """
     if not workspace.has_memory():
         return None
@@ -144,20 +143,20 @@ def memory(workspace: Workspace) -> dict[str, Any] | None:
 
 
 def is_good(outcome: object) -> bool | None:
-    """Tell whether a beat with this outcome went well; None where nobody can tell."""
+    """Return whether a beat with this outcome went well; None for an unknown outcome."""
     return True if outcome in _GOOD else False if outcome in _FAILING else None
 
 
-def text(value: object) -> str | None:
-    """Return what should be a text, which an event that others wrote may have otherwise."""
-    return value if isinstance(value, str) else None
+def texts(event: EventFields, *keys: str) -> dict[str, str | None]:
+    """Return the texts under some keys, None for another value, as a foreign event may have."""
+    return {key: value if isinstance(value := event.get(key), str) else None for key in keys}
 
 
 def news(workspace: Workspace, outcome: str) -> str | None:
-    """Return what a beat that ends like this has changed: `failing`, `recovered` or nothing.
+    """Return the news of a beat with this outcome: `failing`, `recovered` or None.
 
-    The first beat that is not good after one that was, or after none, is `failing`. The first good
-    one after that, or after a silence that somebody was told of, is `recovered`. Raise EventError.
+    The first beat that is not good, after a good one or none, is `failing`. The first good one
+    after that, or after a silence with a notification, is `recovered`. Raise EventError.
     """
     found = events.recent(workspace, _LOOKED_AT, "heartbeat", "pulse")
     beats = [entry.event or {} for entry in found if _type(entry) == "heartbeat"]
@@ -169,7 +168,7 @@ def news(workspace: Workspace, outcome: str) -> str | None:
 
 
 def _grace(workspace: Workspace) -> timedelta:
-    """Return how long after it was due a beat may end without being late; raise ConfigError."""
+    """Return how long after it was due a beat may end and not be late; raise ConfigError."""
     return timedelta(minutes=job.grace_minutes(workspace.config.schedule))
 
 
@@ -178,7 +177,7 @@ def _type(entry: events.Entry) -> object:
 
 
 def _since_beat(found: Sequence[events.Entry]) -> list[EventFields]:
-    """Return the events of the pulse behind the newest heartbeat, in their order."""
+    """Return the events of type `pulse` after the newest heartbeat, oldest first."""
     behind = takewhile(lambda entry: _type(entry) == "pulse", reversed(found))
     return [entry.event or {} for entry in behind][::-1]
 
@@ -190,14 +189,14 @@ def _limits(slots: Slots, grace: timedelta, since: datetime) -> tuple[datetime, 
 
 
 def _missed(slots: Slots, grace: timedelta, since: datetime | None, until: datetime) -> int | None:
-    """Return how many beats were missed after an instant, up to 1,000; None when there is none."""
+    """Return how many beats were missed after an instant, up to 1,000; None without an instant."""
     if since is None:
         return None
     return sum(1 for _ in itertools.islice(slots.between(since, until - grace), _COUNTED))
 
 
 def _streak(beats: Iterable[events.Entry]) -> dict[str, Any] | None:
-    """Return how many of the latest beats were all good or all failing; None where none tells."""
+    """Return how many of the latest beats were all good or all failing; None if it is unknown."""
     goods = [is_good((entry.event or {}).get("outcome")) for entry in beats][::-1]
     if not goods or goods[0] is None:
         return None
@@ -206,9 +205,9 @@ def _streak(beats: Iterable[events.Entry]) -> dict[str, Any] | None:
 
 
 def _under_way(workspace: Workspace, now: datetime) -> EventFields | None:
-    """Return the marker of the beat that is at work; None where there is none, or nobody can tell.
+    """Return the marker of the beat that is running; None if there is none, or it cannot be read.
 
-    One that has held the lock for longer than any schedule would let it hangs, and is not at work.
+    A beat that has held the lock for longer than any schedule allows hangs, and does not count.
     """
     try:
         found = beat_lock.read(workspace)

@@ -1,18 +1,20 @@
-"""Tell others how the beats go: pings to a dead man's switch, messages through Apprise.
+"""Notifications: pings to a dead man's switch, messages through Apprise, and their retry.
 
-Whom to tell stands in `[notify]` or in the environment, and is a secret: no error that quotes it
-leaves this module, only the error's class does. Nothing here raises, and nothing keeps its caller
-waiting for more than ten seconds, not even a name server that does not answer: what is sent is
-sent by threads that end with the process.
+The targets are in `[notify]` or in the environment and are secret: of an error that may quote one,
+only the class leaves this module. Nothing here raises, and nothing blocks its caller for more than
+ten seconds, even if a name server does not answer: daemon threads do the sending.
 
-Source of the pings: the address with `/start`, as it is, and with `/fail`, as healthchecks.io and
-the programs that are compatible with it take them.
+Retry: a notification that failed is sent again at the next run of the watchdog, only to the targets
+that were not reached; the events of type `pulse` say which were (see `Notifications`).
+
+The addresses of pings, with `/start`, unchanged, and with `/fail`, are those of healthchecks.io and
+compatible programs.
 """
 
 import functools
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ from haios_dag.base.errors import ConfigError
 from haios_dag.base.workspace import Workspace
 
 PING, APPRISE = "HAIOS_PING_URL", "HAIOS_APPRISE_URLS"
-"""The variables of the environment or `.env`, which come before `[notify]`."""
+"""Variables of the environment or `.env`, which override `[notify]`."""
 
 _LIMIT = 10.0  # seconds
 _PATHS = {"start": "/start", "success": "", "failure": "/fail"}
@@ -30,22 +32,23 @@ NotificationResult = dict[str, Any]
 
 
 class Notifications:
-    """What is told to others during a beat, or after a look at the pulse. Making one does no I/O.
+    """The notifications of a beat, or of a run of the watchdog. Creating one does no I/O.
 
-    `known` names those who know already, and are not told.
+    `retry_of` are earlier events of type `pulse` with the same news: a target that one of them
+    reached is not notified again.
     """
 
-    def __init__(self, workspace: Workspace, known: Collection[str] = ()) -> None:
+    def __init__(self, workspace: Workspace, retry_of: Iterable[Mapping[str, Any]] = ()) -> None:
         self._workspace = workspace
-        self._known = known
+        self._reached = set().union(*map(_reached, retry_of))
         self._sent: list[_Sending] = []
 
     @functools.cached_property
     def _urls(self) -> tuple[str | None, list[str]]:
-        """The address for pings and those for messages; none while the settings are unusable."""
+        """The address for pings and those for messages; none if the settings are unusable."""
         try:
             environment, settings = self._workspace.environment, self._workspace.config.notify
-        except ConfigError:  # whoever needs the settings says so
+        except ConfigError:  # reported by the code that needs the settings
             return None, []
         return (
             environment.get(PING, "").strip() or settings.ping,
@@ -54,41 +57,49 @@ class Notifications:
 
     @property
     def has_targets(self) -> bool:
-        """Whether there is anybody to tell."""
+        """Whether any target is configured."""
         return any(self._urls)
 
     @property
     def has_messages(self) -> bool:
-        """Whether there is anybody who gets messages."""
+        """Whether any target for messages is configured."""
         return bool(self._urls[1])
 
     def ping(self, kind: str, text: str, about: str | None = None) -> None:
-        """Begin a ping: `start`, `success` or `failure`, with a text of one line.
+        """Start a ping of a kind, `start`, `success` or `failure`, with one line of text.
 
-        It is remembered as being `about` something else where that is given.
+        Its result says what it is `about`, by default its kind.
         """
-        url = self._urls[0]
-        if url and "ping" not in self._known:
-            self._sent.append(
-                _Sending("ping", about or kind, functools.partial(_ping, url, kind, text))
-            )
+        if url := self._urls[0]:
+            self._send("ping", about or kind, functools.partial(_ping, url, kind, text))
 
     def message(self, about: str, text: str) -> None:
-        """Begin a message to each address of Apprise, with a text of one line."""
+        """Start a message to each address of Apprise, with one line of text."""
         title = f"haios-dag: {printable(self._workspace.root.name)}: {about}"
         for number, url in enumerate(self._urls[1], 1):
-            to = f"apprise {number}"
-            if to not in self._known:
-                send = functools.partial(_message, url, title, text)
-                self._sent.append(_Sending(to, about, send))
+            self._send(f"apprise {number}", about, functools.partial(_message, url, title, text))
+
+    def _send(self, to: str, about: str, send: Callable[[], str | None]) -> None:
+        if to not in self._reached:
+            self._sent.append(_Sending(to, about, send))
 
     def results(self) -> list[NotificationResult]:
-        """Wait for all that was begun, and return what became of each.
+        """Wait for all notifications, and return the result of each.
 
-        `to` is `ping` or `apprise` with the number of its address, `about` what it told, `ok`
-        whether it was taken; where not, `error` is the class of the error.
+        `to` is `ping` or `apprise` with the number of its address, `about` its subject, `ok`
+        whether it was delivered; if not, `error` is the class of the error.
         """
         return [sending.result() for sending in self._sent]
+
+
+def _reached(event: Mapping[str, Any]) -> set[object]:
+    """Return the targets that an event says were reached; another program may have written it."""
+    told = event.get("notifications")
+    return {
+        str(one.get("to"))
+        for one in (told if isinstance(told, list) else ())
+        if isinstance(one, dict) and one.get("ok") is True
+    }
 
 
 class _Sending:
@@ -96,29 +107,29 @@ class _Sending:
 
     def __init__(self, to: str, about: str, send: Callable[[], str | None]) -> None:
         self._told = {"to": to, "about": about}
-        self._error: str | None = "TimeoutError"  # stands until there is an answer
+        self._error: str | None = "TimeoutError"  # until there is an answer
         self._ends = time.monotonic() + _LIMIT
         self._thread = threading.Thread(target=self._run, args=(send,), daemon=True)
         try:
             self._thread.start()
-        except RuntimeError as error:  # there are as many threads as there may be
+        except RuntimeError as error:  # no more threads can be started
             self._error = _name(error)
 
     def _run(self, send: Callable[[], str | None]) -> None:
         try:
             self._error = send()
-        except Exception as error:  # noqa: BLE001 - named, never shown: its text may hold the address
+        except Exception as error:  # noqa: BLE001 - its text, which may have the address, is never shown
             self._error = _name(error)
 
     def result(self) -> NotificationResult:
-        if self._thread.ident:  # it was begun
+        if self._thread.ident:  # it was started
             self._thread.join(max(0.0, self._ends - time.monotonic()))
         error = self._error
         return self._told | ({"ok": False, "error": error[:60]} if error else {"ok": True})
 
 
 def _name(error: Exception) -> str:
-    """Return what kind of error it is, without a word of what it says."""
+    """Return the class of an error, and nothing of its text."""
     code = getattr(error, "code", None)
     if isinstance(code, int):  # urllib's HTTPError
         return f"HTTP {code}"
@@ -129,8 +140,8 @@ def _name(error: Exception) -> str:
 def _ping(url: str, kind: str, text: str) -> None:
     """Send a ping; raise what urllib raises, OSError and ValueError among others.
 
-    Nothing but http and https is spoken, and no redirect is followed: it would carry the address
-    to wherever the other end says.
+    Only http and https are used. Redirects are not followed, since they would carry the address to
+    another host.
     """
     from urllib import request  # 40 ms
 
@@ -157,11 +168,11 @@ def _ping(url: str, kind: str, text: str) -> None:
 
 
 def _message(url: str, title: str, text: str) -> str | None:
-    """Send a message through Apprise; return why it was not, which Apprise itself only logs."""
+    """Send a message through Apprise; return why that failed, which Apprise only logs."""
     import logging
     import warnings
 
-    for name in ("apprise", "urllib3"):  # what they log may hold the address
+    for name in ("apprise", "urllib3"):  # their logs may have the address
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
     warnings.filterwarnings("ignore", module=r"(apprise|requests|urllib3)\b")

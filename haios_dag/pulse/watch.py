@@ -1,8 +1,7 @@
-"""`doit watch`: the schedule kept in the foreground, where no scheduler is: containers, WSL.
+"""The command `watch`: run beats on schedule in the foreground, as in containers and WSL.
 
-Each beat is a process of its own, begun by the command line that schedulers are given, so that
-whatever becomes of it the watch goes on. It is one more beginner of beats and no more than that:
-the lock of the beat keeps order between them.
+Each beat is a process of its own, started by the command line that schedulers use, so its crash
+does not end the watch. The beat lock keeps order with beats that others start.
 """
 
 import contextlib
@@ -26,22 +25,22 @@ from haios_dag.pulse import liveness
 from haios_dag.schedule import job
 
 _MINUTE = 60.0  # seconds
-_STEP = 1.0  # seconds, after which it looks again at the clock and whether it is to stop
-_PATIENCE = 60.0  # seconds that a beat has to end in order; it may be waiting for a network
+_STEP = 1.0  # seconds between looks at the clock and at signals
+_PATIENCE = 60.0  # seconds for a beat to end in order; it may be waiting for a network
 _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
              if hasattr(signal, name)]  # fmt: skip
 
 if sys.platform == "win32":
-    # There, only a process in a group of its own can be told to end in order.
+    # Windows can only ask a process in a group of its own to end in order.
     _GROUP, _END = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
 else:
     _GROUP, _END = 0, signal.SIGTERM
 
 
 def run(workspace: Workspace) -> None:
-    """Beat whenever a beat is due, at once when one was missed, until a signal comes.
+    """Run each beat when it is due, at once if one was missed, until a signal comes.
 
-    Print a line for each beat. Raise ConfigError or EventError, before the first beat, when the
+    Print a line for each beat. Raise ConfigError or EventError, before the first beat, if the
     workspace cannot be used.
     """
     heart = liveness.judge(workspace)
@@ -62,7 +61,7 @@ def run(workspace: Workspace) -> None:
 
 
 class _Watch:
-    """The beats of a workspace, one after another."""
+    """Runs the beats of a workspace, one after another."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.stopping = False
@@ -71,22 +70,22 @@ class _Watch:
         self._process: subprocess.Popen[bytes] | None = None
 
     def _described(self) -> job.Job:
-        """Return the job by the settings as they are now; raise ConfigError or ScheduleError."""
+        """Return the job by the current settings; raise ConfigError or ScheduleError."""
         one = self._workspace
         schedule = Workspace(one.root).config.schedule
         return job.make(Path(sys.executable), one.root, schedule, socket.gethostname())
 
     def seconds_to_beat(self, since: datetime | None, now: datetime) -> float:
-        """Return how long it is to the beat that is due after an instant; 0 when there is none."""
+        """Return how long until the beat is due that follows `since`; 0 if `since` is None."""
         if since is None:
             return 0
         return (next(self._job.slots.after(since)) - now).total_seconds()
 
     @contextlib.contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
-        """Let signals stop the watch and end the beat that is at work, while the body runs.
+        """While the body runs, let signals stop the watch and end a running beat.
 
-        Those that are ignored, as by `nohup`, remain so.
+        Signals that are ignored, as under `nohup`, remain ignored.
         """
         heard = [one for one in _STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._stop) for number in heard}
@@ -102,14 +101,14 @@ class _Watch:
             self._process.send_signal(_END)
 
     def beat(self) -> None:
-        """Let one beat begin and end, and say what became of it."""
+        """Run one beat, and print its result."""
         begun = clock.now()
         try:
             self._job = self._described()
             code = self._run()
         except (HaiosError, OSError) as error:
-            # The workspace may be on its way to another state; the next beat will see.
-            self.say(f"no beat could be begun: {error}")
+            # The workspace may just be changing; the next beat tries again.
+            self.say(f"a beat could not start: {error}")
             return
         self.say(self._became(begun, code))
 
@@ -123,7 +122,7 @@ class _Watch:
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, creationflags=_GROUP
             )
         try:
-            if self.stopping:  # a signal came while it was begun
+            if self.stopping:  # a signal came while it started
                 self._process.send_signal(_END)
             return self._ended(self._process)
         finally:
@@ -146,7 +145,7 @@ class _Watch:
         return code if self.stopping else f"ended after {self._job.time_limit} minutes"
 
     def _became(self, begun: datetime, code: int | str) -> str:
-        """Return what became of a beat: its event, or what there is to say without one."""
+        """Return the result of a beat: its event, or without one how its process ended."""
         with contextlib.suppress(HaiosError):
             for entry in reversed(events.recent(self._workspace, 1, "heartbeat")):
                 if entry.when and entry.when >= begun.replace(microsecond=0):
@@ -158,6 +157,6 @@ class _Watch:
         return f"a beat left no event: {said}; see {self._workspace.output}"
 
     def say(self, text: str) -> None:
-        """Print a line; where it cannot be written, the work goes on."""
-        with contextlib.suppress(OutputError):  # which is said when the program ends
+        """Print a line; if that fails, the watch goes on."""
+        with contextlib.suppress(OutputError):  # reported when the program ends
             say([printable(text)])

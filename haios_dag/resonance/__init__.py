@@ -1,4 +1,4 @@
 """Resonance: what happened, and what the events say together.
 
-One pass over the event log and HAIOS's governance log makes a story, of which rules tell.
+The event log and HAIOS's governance log are read into a story, in which rules find patterns.
 """

@@ -1,26 +1,23 @@
 """Compound effects: events that reinforce each other."""
 
-import bisect
 from collections.abc import Iterator
-from datetime import timedelta
 
 from haios_dag.resonance.story import Pattern, Story, StoryEvent, strength
 
-_GOOD = 0.69  # the most that good news has, so that trouble which repeats comes before it
+_GOOD = 0.69  # the highest strength of good news, so that repeated trouble comes before it
 _FREED = 2  # items
 _LONGEST = 100  # items of a chain that are followed
 _TOLD = 5
-_CAUSED = timedelta(hours=1)
 _POINTS = 5  # per cent
-_WAVE = 2  # beats behind the one that read the documents
+_WAVE = 2  # beats after the one that read the documents
 _DOCUMENTS, _INSIGHTS = 5, 3
 
 
 def unblocked_chain(story: Story) -> Iterator[Pattern]:
-    """Find a completion that freed two items or more, at once or on through items that it freed.
+    """Find a completion that freed two or more items, at once or through items that it freed.
 
-    From `unblock:ID` in the effects of a `cascade`. A freed item's own completion goes on with the
-    chain when it comes later. A chain is told from its first completion on.
+    From `unblock:ID` in the effects of a `cascade`. The later completion of a freed item continues
+    the chain. A chain is told once, from its first completion on.
     """
     freed: dict[str, tuple[StoryEvent, list[str]]] = {}
     for one in story.of("completion"):
@@ -63,34 +60,11 @@ def _chain(
 
 
 def milestone_moved(story: Story) -> Iterator[Pattern]:
-    """Find a milestone that rose, and the items completed in the hour before, which moved it.
+    """Find a completion that moved its milestone.
 
-    From events `milestone`; a `cascade` with `milestone:+N` names its own cause. A milestone that
-    moved several times is told once, from where it began to where it is.
+    From `milestone:+N` in the effects of a `cascade`, where N are percentage points.
     """
-    completions = story.of("completion")
-    times = [one.when for one in completions]
-    moves: dict[str, list[tuple[StoryEvent, list[StoryEvent]]]] = {}
-    for one in story.of("milestone"):
-        old, new = one.facts["old"], one.facts["new"]
-        if one.when >= story.since and old is not None and new is not None and new > old:
-            first = bisect.bisect_left(times, one.when - _CAUSED)
-            before = completions[first : bisect.bisect_right(times, one.when)][-_TOLD:]
-            if before:
-                moves.setdefault(one.item, []).append((one, before))
-    for name, found in moves.items():
-        old, new = found[0][0].facts["old"], found[-1][0].facts["new"]
-        causes = list(dict.fromkeys(c.item for _, before in found for c in before))
-        says = f"{name} rose from {old:g}% to {new:g}% by {', '.join(causes[-_TOLD:])}"
-        evidence = [event for move, before in found[-2:] for event in [*before[-2:], move]]
-        at = found[-1][0].when
-        yield Pattern(says, strength(0.4, new - old, _POINTS, _GOOD), at, evidence)
-    yield from _own_moves(completions)
-
-
-def _own_moves(completions: list[StoryEvent]) -> Iterator[Pattern]:
-    """Tell of the cascades that say themselves that a milestone rose."""
-    for one in completions:
+    for one in story.of("completion"):
         for effect in one.facts.get("effects", ()):
             points = effect.removeprefix("milestone:+")
             if points != effect and points.isdecimal() and points.isascii() and int(points):
@@ -99,29 +73,26 @@ def _own_moves(completions: list[StoryEvent]) -> Iterator[Pattern]:
 
 
 def documents_grew_insights(story: Story) -> Iterator[Pattern]:
-    """Find beats that read five documents or more, with which three insights or more grew.
+    """Find beats that read five or more documents and with which three or more insights grew.
 
-    Grew is new or revised. Those of the same beat and the two behind it count. Such beats that
-    follow each other within that reach are one wave, told once.
+    Grew means new or revised, in the same beat or the two after it. Such beats that follow each
+    other within that reach are one wave, told once.
     """
-    beats = story.of("beat")
     wave: list[StoryEvent] = []
     reach = -1
-    for index, one in enumerate(beats):
-        if index > reach and wave:
+    for index, one in enumerate(story.of("beat")):
+        if index > reach:
             yield from _wave(wave)
             wave = []
         if one.facts["documents"] >= _DOCUMENTS:
             reach = index + _WAVE
+        if index <= reach:
             wave.append(one)
-        elif index <= reach:
-            wave.append(one)
-    if wave:
-        yield from _wave(wave)
+    yield from _wave(wave)
 
 
 def _wave(beats: list[StoryEvent]) -> Iterator[Pattern]:
-    """Tell of some beats that read documents, if insights grew with them."""
+    """Tell of beats that read documents, if insights grew with them."""
     documents, new, revised = (
         sum(one.facts[key] for one in beats) for key in ("documents", "insights", "revised")
     )

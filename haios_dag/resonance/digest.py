@@ -1,4 +1,4 @@
-"""What happened: the events since an instant in one line."""
+"""The digest: what happened since an instant, in one line."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ _HOUR = timedelta(hours=1)
 
 
 def digest(story: Story) -> Iterator[Pattern]:
-    """Find what happened since, in numbers: beats by outcome, products, sessions, items.
+    """Find what happened, in numbers: beats by outcome, products, sessions, items.
 
-    A session's length is from its start to its end, where the log has both.
+    A session's length is from its start to its end, if the log has both.
     """
     found = [one for one in story.of(*story.kinds) if one.when >= story.since]
     if not found and not story.counted:
@@ -56,7 +56,7 @@ def _beats(beats: list[StoryEvent]) -> Iterator[str]:
 
 
 def _sessions(sessions: list[StoryEvent]) -> Iterator[str]:
-    """Say how many sessions began, or ended where no start is known, and how long they were."""
+    """Say how many sessions began or ended, and how long they were."""
     if not sessions:
         return
     starts: dict[str, StoryEvent] = {}

@@ -1,7 +1,7 @@
-"""What is no one's work: bursts, as of tests that write into a live log, and made-up items.
+"""Filtering out what is not real work: bursts, as of tests that write to a live log, and fixtures.
 
-Of HAIOS's governance log about three quarters lie in seconds that hold ten lines or more, and more
-than half name items or sessions that never were, such as WORK-5V or session 999.
+About three quarters of the lines of HAIOS's governance log are in seconds with ten or more lines,
+and more than half name items or sessions that never existed, such as WORK-5V or session 999.
 """
 
 import fnmatch
@@ -17,9 +17,9 @@ from haios_dag.events import Entry
 from haios_dag.resonance.story import StoryEvent
 
 BURST = 10
-"""Events in one second of one log from which on they are taken for no work of people or agents."""
+"""So many events in one second of one log cannot be the work of people or agents."""
 
-_SLACK = 2  # seconds that lines may stand out of order without being taken for another time
+_SLACK = 2  # seconds by which lines may be out of order
 IN_BURSTS, OF_FIXTURES = "in bursts", "of made-up items or sessions"
 _NO_TIME = "without a readable time"
 
@@ -27,9 +27,9 @@ Dated = tuple[datetime, Mapping[str, Any]]
 
 
 def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
-    """Return the events of a log but those of crowded seconds, and count what is left out.
+    """Return the events of a log without those in bursts, and count what is left out.
 
-    In bounded memory: of a second nine events are held at most, and only of those near the last.
+    Hold at most ten events of each second near the last one.
     """
     held: dict[int, list[Dated]] = {}
     latest = None
@@ -54,7 +54,7 @@ def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
 
 
 def _settle(dated: list[Dated], left_out: Counter[str]) -> Iterator[Dated]:
-    """Return the events of a second, unless there are too many."""
+    """Return the events of a second unless they are a burst."""
     if len(dated) < BURST:
         yield from dated
     else:
@@ -62,10 +62,10 @@ def _settle(dated: list[Dated], left_out: Counter[str]) -> Iterator[Dated]:
 
 
 def fixtures(workspace: Workspace, *, known: bool) -> Callable[[StoryEvent], bool]:
-    """Return what tells whether an event is about a made-up item or session; raise ConfigError.
+    """Return a function that says whether an event is about a made-up item or session.
 
-    Made up are items that `[resonance] fixtures` names, sessions beyond the current one, and, with
-    `known`, items without a folder below `docs/work/`, where there are any such folders.
+    These are items that `[resonance] fixtures` names, sessions after the current one, and, with
+    `known`, items without a folder below `docs/work/`, if that has any. Raise ConfigError.
     """
     patterns = workspace.config.resonance.fixtures
     made_up = re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").fullmatch
@@ -84,13 +84,13 @@ def fixtures(workspace: Workspace, *, known: bool) -> Callable[[StoryEvent], boo
 
 
 def _items(workspace: Workspace) -> set[str]:
-    """Return the names of the folders of work items, in whatever state they are."""
+    """Return the names of the folders of work items in any state."""
     found: set[str] = set()
     work = workspace.root / "docs" / "work"
     try:
         states = [entry.path for entry in os.scandir(work) if entry.is_dir()]
         for state in states:
             found |= {entry.name for entry in os.scandir(state) if entry.is_dir()}
-    except OSError:  # without the folders nothing can be told by them
+    except OSError:  # without these folders, items cannot be checked
         return set()
     return found

@@ -1,7 +1,7 @@
-"""What the beat needs of resonance: the strongest findings of the last days, at a bounded cost.
+"""The strongest findings of the last days for the status, at a bounded cost.
 
-An idle beat after an idle beat looks at the end of the log alone: where nothing else came in, what
-the status before says is carried over.
+An idle beat after an idle beat reads only the end of the log: if nothing else was logged, it
+carries over the findings of the status before.
 """
 
 import itertools
@@ -14,20 +14,20 @@ from haios_dag.base import clock, schema
 from haios_dag.base.workspace import Workspace
 
 DAYS = 7
-"""The status tells what was found in so many days."""
+"""The status has the findings of so many days."""
 
 LINES = 2000
-"""At most so many last lines of each log are read for that."""
+"""The most lines that are read from the end of each log."""
 
 _TOP = 3
-_IDLE = 25  # beats in a row, after which nothing that came before them is news
+_IDLE = 25  # beats in a row, after which earlier events are not news
 
 
 def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str, Any]:
-    """Return the status's `resonance`, from what the status before has there if nothing came since.
+    """Return the status's `resonance`; reuse `found`, that of the status before, if nothing is new.
 
-    `missed` is how many beats were missed before this one: then there is news without any event.
-    Raise ConfigError or EventError.
+    `missed` is how many beats were missed before this one, which is news without an event. Raise
+    ConfigError or EventError.
     """
     newest = _newest(workspace)
     if not missed and isinstance(found, dict) and found.get("newest") == newest:
@@ -44,7 +44,7 @@ def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str
 
 
 def _findings(found: object) -> list[dict[str, Any]]:
-    """Return what is a finding, and not too old, of what a status holds, where others may write."""
+    """Return the valid, recent findings of a status, which other programs may have changed."""
     begin = clock.now() - timedelta(days=DAYS)
     return [
         one
@@ -54,9 +54,9 @@ def _findings(found: object) -> list[dict[str, Any]]:
 
 
 def _newest(workspace: Workspace) -> str:
-    """Return a mark of the newest event that is no idle heartbeat, and of the governance log.
+    """Return a mark that changes with the governance log and with any event but an idle heartbeat.
 
-    After many idle beats in a row the mark is of these alone.
+    After many idle beats in a row, earlier events are not part of it.
     """
     sizes = [_size(path) for path in workspace.governance_logs]
     for entry in itertools.islice(events.read_back(workspace), _IDLE):
@@ -67,7 +67,7 @@ def _newest(workspace: Workspace) -> str:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a log, 0 where there is none that can be read."""
+    """Return the size of a log, 0 if there is none that can be read."""
     try:
         return path.stat().st_size
     except OSError:

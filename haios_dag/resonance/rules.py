@@ -1,4 +1,4 @@
-"""Every rule with its family; what each finds stands in its docstring and docs/resonance.md."""
+"""The table of rules; each docstring says what a rule finds, and docs/resonance.md lists them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ class Named(NamedTuple):
 
 
 def findings(story: Story) -> list[Named]:
-    """Return what the rules find that came to its end since, strongest first, then newest."""
+    """Return the findings that were complete after `story.since`, strongest first, then newest."""
     found = [
         Named(name, one)
         for name, (_, rule) in RULES.items()
@@ -66,13 +66,13 @@ def as_json(named: Named) -> dict[str, Any]:
 
 
 def shown(finding: Pattern) -> list[StoryEvent]:
-    """Return the events that stand for a finding, the first and the last ones of many."""
+    """Return the events to show for a finding, the first and the last ones of many."""
     found = list(finding.evidence)
     half = _EVIDENCE // 2
     return found if len(found) <= _EVIDENCE else found[:half] + found[-half:]
 
 
 def facts(event: StoryEvent) -> dict[str, Any]:
-    """Return the key facts of an event, those that it has."""
+    """Return the key facts that an event has."""
     item = {"item": event.item} if event.item else {}
     return item | {key: value for key, value in event.facts.items() if value and key != "well"}

@@ -1,4 +1,4 @@
-"""`doit resonance`: the findings as people and programs read them."""
+"""The command `resonance`: findings for people and programs."""
 
 import json as json_format
 from collections import Counter
@@ -17,8 +17,8 @@ _OF_A_RULE = 5  # findings that are shown to people; JSON has them all
 def show(workspace: Workspace, since: str, *, json: bool) -> None:
     """Print how a date is understood, what was left out, and the findings, strongest first.
 
-    With `json`, the findings as JSON lines and the rest on stderr. Raise ConfigError, EventError
-    or OutputError.
+    With `json`, print the findings as JSON lines and the rest on stderr. Raise ConfigError,
+    EventError or OutputError.
     """
     now = clock.now()
     instant = dates.since(since, now)
@@ -30,7 +30,7 @@ def show(workspace: Workspace, since: str, *, json: bool) -> None:
     if not found:
         remarks.append("no events since then")
     elif [one.rule for one in found] == [DIGEST]:
-        remarks.append("beside what happened, nothing stands out")
+        remarks.append("no patterns found")
     show_events.remark(remarks, Counter(), json=json)
     say((json_format.dumps(rules.as_json(one)) for one in found) if json else _lines(found))
 

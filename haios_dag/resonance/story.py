@@ -1,26 +1,29 @@
-"""What the rules look at: the events that they know, in one shape whichever log they come from."""
+"""The story that the rules read: the events that they know, from both logs, in one shape."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from haios_dag.schedule.due_times import Slots
 
 MOST = 100_000
-"""Events that a story keeps, the newest ones."""
+"""The most events that a story keeps; older ones are left out."""
 
 LOOK_BACK_DAYS = 30
-"""Days before the instant asked for that are read too, so that what began there is understood."""
+"""Days before the given instant that are read too, to understand what began there."""
+
+
+Key = TypeVar("Key")
 
 
 class StoryEvent(NamedTuple):
     """One thing that happened.
 
     `type` is its type in the log; `kind` is what it means here: `beat`, `completion`, `phase`,
-    `session`, `milestone` or `check`. `item` is the work item, the session's number or the
-    milestone, "" where the event does not say. `facts` are what the rules and the evidence need.
+    `session` or `check`. `item` is the work item or the session's number, "" if the event does not
+    say. `facts` are what the rules and the evidence need.
     """
 
     when: datetime
@@ -32,7 +35,7 @@ class StoryEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What a rule found: in one line, how strong from 0 to 1, when it was complete, and why."""
+    """What a rule found: one line, a strength from 0 to 1, when it was complete, the events."""
 
     says: str
     strength: float
@@ -44,8 +47,8 @@ class Pattern:
 class Story:
     """The events from 30 days before `since` to `until`, by kind, each kind in order of time.
 
-    `counted` has the number of events of each type since then that no rule knows. `left_out` says
-    of how many lines nothing is told, and why. `stuck_days` is the setting of that name.
+    `counted` has the number of events since then by type, for types that no rule knows. `left_out`
+    has the number of lines that were left out, by reason. `stuck_days` is the setting of that name.
     """
 
     since: datetime
@@ -62,23 +65,39 @@ class Story:
         return found if len(kinds) == 1 else sorted(found, key=lambda event: event.when)
 
     def by_item(self, *kinds: str) -> dict[str, list[StoryEvent]]:
-        """Return the events of some kinds that name an item, by that, in order of time."""
+        """Return the events of some kinds by their item, in order of time."""
         found: dict[str, list[StoryEvent]] = {}
         for event in self.of(*kinds):
-            if event.item:
-                found.setdefault(event.item, []).append(event)
+            found.setdefault(event.item, []).append(event)
         return found
 
 
+def runs(
+    marks: Iterable[tuple[Key, StoryEvent, bool]],
+) -> Iterator[tuple[Key, list[StoryEvent], bool]]:
+    """Return each run of bad events of a key, and whether a good one ended it.
+
+    `marks` are events in order of time, each with its key and whether it is good.
+    """
+    rows: dict[Key, list[StoryEvent]] = {}
+    for key, event, good in marks:
+        if not good:
+            rows.setdefault(key, []).append(event)
+        elif key in rows:
+            yield key, rows.pop(key), True
+    for key, row in rows.items():
+        yield key, row, False
+
+
 def strength(base: float, magnitude: float, threshold: float, limit: float = 0.99) -> float:
-    """Return `base` at the threshold, halfway from there to the limit at twice that, and so on."""
+    """Return `base` at the threshold, halfway from there to the limit at twice it, and so on."""
     if magnitude <= threshold or threshold <= 0:
         return base
     return round(base + (limit - base) * (1 - threshold / magnitude), 3)
 
 
 def median(values: Iterable[float]) -> float:
-    """Return the middle of some numbers, one at least; importing `statistics` takes 8 ms."""
+    """Return the median of one or more numbers; importing `statistics` would take 8 ms."""
     found = sorted(values)
     return (found[len(found) // 2] + found[(len(found) - 1) // 2]) / 2
 

@@ -1,4 +1,4 @@
-"""From the two logs to a story: all since an instant, or what stands at their ends."""
+"""Reading both logs into a story: everything since an instant, or the ends of the logs."""
 
 import itertools
 from collections import Counter, deque
@@ -18,26 +18,29 @@ _MOST_TYPES = 1000
 
 
 def since(workspace: Workspace, instant: datetime) -> Story:
-    """Return the story since an instant, from one pass; raise ConfigError or EventError."""
+    """Return the story since an instant; raise ConfigError or EventError."""
     begin = max(instant, datetime.min.replace(tzinfo=instant.tzinfo) + _LOOK_BACK) - _LOOK_BACK
     return _story(
         workspace,
         instant,
         begin,
-        events.read_since(workspace, begin),
+        events.read(workspace),
         events.read_governance(workspace),
     )
 
 
 def lately(workspace: Workspace, days: int, lines: int) -> Story:
-    """Return the story of some days from the last lines of each log, at a cost that has a bound.
+    """Return the story of the last days from the last lines of each log, at a bounded cost.
 
     Raise ConfigError or EventError.
     """
     instant = clock.now() - timedelta(days=days)
     ends = (
-        reversed(list(itertools.islice(read(workspace), lines)))
-        for read in (events.read_back, events.read_governance_back)
+        reversed(list(itertools.islice(entries, lines)))
+        for entries in (
+            events.read_back(workspace),
+            events.read_governance(workspace, newest_first=True),
+        )
     )
     return _story(workspace, instant, instant - _LOOK_BACK, *ends)
 
@@ -49,13 +52,14 @@ def _story(
     log: Iterable[Entry],
     governance: Iterable[Entry],
 ) -> Story:
-    """Return what is left of both logs when what is no one's work is left out."""
+    """Return the story of both logs without bursts and made-up items."""
     kept: deque[StoryEvent] = deque(maxlen=MOST)
     counted: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
 
     def take(entries: Iterable[Entry], made_up: Callable[[StoryEvent], bool]) -> None:
-        for when, told in filtering.calm(_from(entries, begin), left_out):
+        recent = (entry for entry in entries if entry.when is None or entry.when >= begin)
+        for when, told in filtering.calm(recent, left_out):
             known = list(translate.events(when, told))
             for one in known:
                 if made_up(one):
@@ -79,8 +83,3 @@ def _story(
         counted=+counted,
         left_out=+left_out,
     )
-
-
-def _from(entries: Iterable[Entry], begin: datetime) -> Iterable[Entry]:
-    """Return the entries but for those that are older."""
-    return (entry for entry in entries if entry.when is None or entry.when >= begin)

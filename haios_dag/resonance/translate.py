@@ -1,7 +1,7 @@
-"""From the words of both logs to the events that the rules know."""
+"""Translating the events of both logs into those that the rules know."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,132 +12,80 @@ ToldEvent = Mapping[str, Any]
 _LONGEST = 200  # characters of a text that is kept
 _MOST = 30  # items, effects and steps of one event
 
+# By the type of an event, the keys of what the rules need of it
+_COMPLETIONS = {"cascade": "source", "WorkClosed": "work_id", "CloseWorkCycleCompleted": "work_id"}
+_PHASES = {
+    "cycle_transition": ("backlog_id", "to_phase"),
+    "CyclePhaseEntered": ("work_id", "phase"),
+}
+_SESSIONS = {"session": "", "SessionStarted": "start", "SessionEnded": "end"}
+
+TYPES = {
+    "heartbeat", "QueueCeremony", "ValidationOutcome", "GateViolation",
+    *_COMPLETIONS, *_PHASES, *_SESSIONS,
+}  # fmt: skip
+"""The types of events that the rules know."""
+
 
 def events(when: datetime, told: ToldEvent) -> Iterator[StoryEvent]:
     """Return an event of either log as the rules know it, one for each item that it names.
 
-    Nothing for one that no rule knows, or that lacks what makes it one.
+    Return nothing if no rule knows its type, or if it lacks the item that makes it useful.
     """
     kind = _text(told.get("type") or told.get("event"))  # early governance events have `event`
-    if translate := _TYPES.get(kind):
-        for name, item, facts in translate(told):
-            if item or name in ("beat", "session", "check"):
-                yield StoryEvent(when, kind, name, item, facts)
+    if kind == "heartbeat":
+        yield StoryEvent(when, kind, "beat", "", _beat(told))
+    elif kind in _SESSIONS:
+        action = _SESSIONS[kind] or _text(told.get("action"))
+        yield StoryEvent(when, kind, "session", _session(told), {"action": action})
+    elif kind == "ValidationOutcome":
+        facts = {"gate": _text(told.get("gate")), "result": _text(told.get("result"))}
+        yield StoryEvent(when, kind, "check", _text(told.get("work_id")), facts)
+    elif kind == "GateViolation":
+        facts = {"gate": _text(told.get("gate_id")), "result": "block"}
+        yield StoryEvent(when, kind, "check", _text(told.get("work_id")), facts)
+    elif kind == "QueueCeremony" and told.get("to") == "done":
+        items = filter(None, map(_text, _list(told.get("items"))))
+        yield from (StoryEvent(when, kind, "completion", item, {}) for item in items)
+    elif kind in _PHASES and (item := _text(told.get(_PHASES[kind][0]))):
+        start, end = (_text(told.get(key)).upper() for key in ("from_phase", _PHASES[kind][1]))
+        yield StoryEvent(when, kind, "phase", item, {"from": start, "to": end})
+    elif kind in _COMPLETIONS and (item := _text(told.get(_COMPLETIONS[kind]))):
+        effects = [*filter(None, map(_text, _list(told.get("effects"))))]
+        yield StoryEvent(when, kind, "completion", item, {"effects": effects} if effects else {})
 
 
-_Translated = Iterator[tuple[str, str, dict[str, Any]]]  # kind, item, facts
-
-
-def _heartbeat(told: ToldEvent) -> _Translated:
-    """Return what the rules need of a heartbeat, which may be one that others wrote."""
+def _beat(told: ToldEvent) -> dict[str, Any]:
+    """Return what the rules need of a heartbeat, which another program may have written."""
     given = told.get("steps")
-    steps = {
-        _text(name): step
-        for name, step in list(given.items())[:_MOST]
-        if isinstance(step, dict)
-    } if isinstance(given, dict) else {}  # fmt: skip
+    pairs = list(given.items())[:_MOST] if isinstance(given, dict) else []
+    steps = {_text(name): step for name, step in pairs if isinstance(step, dict)}
 
     def count(of: ToldEvent, key: str) -> int:
         return int(_number(of.get(key)) or 0)
 
-    yield (
-        "beat",
-        "",
-        {
-            "beat": _text(told.get("beat")),
-            "outcome": _text(told.get("outcome")) or "without outcome",
-            "seconds": _number(told.get("seconds")),
-            "documents": count(steps.get("ingest", {}), "documents"),
-            "insights": count(told, "new_insights"),
-            "revised": count(steps.get("synthesize", {}), "revised_insights"),
-            "bridges": count(told, "new_bridges"),
-            "well": [
-                name for name, step in steps.items() if step.get("outcome") in ("ran", "skipped")
-            ],
-            "failed": {
-                name: _text(step.get("error"))
-                for name, step in steps.items()
-                if step.get("outcome") == "failed"
-            },
+    return {
+        "beat": _text(told.get("beat")),
+        "outcome": _text(told.get("outcome")) or "without outcome",
+        "seconds": _number(told.get("seconds")),
+        "documents": count(steps.get("ingest", {}), "documents"),
+        "insights": count(told, "new_insights"),
+        "revised": count(steps.get("synthesize", {}), "revised_insights"),
+        "bridges": count(told, "new_bridges"),
+        "well": [name for name, step in steps.items() if step.get("outcome") in ("ran", "skipped")],
+        "failed": {
+            name: _text(step.get("error"))
+            for name, step in steps.items()
+            if step.get("outcome") == "failed"
         },
-    )
+    }
 
 
-def _completion(key: str) -> Callable[[ToldEvent], _Translated]:
-    """Return what translates the completion of the item under a key."""
-
-    def translate(told: ToldEvent) -> _Translated:
-        effects = [effect for one in _list(told.get("effects")) if (effect := _text(one))]
-        yield "completion", _text(told.get(key)), {"effects": effects} if effects else {}
-
-    return translate
-
-
-def _queue(told: ToldEvent) -> _Translated:
-    if told.get("to") == "done":
-        for one in _list(told.get("items")):
-            yield "completion", _text(one), {}
-
-
-def _phase(item: str, to: str) -> Callable[[ToldEvent], _Translated]:
-    """Return what translates the entry of the item under a key into the phase under another."""
-
-    def translate(told: ToldEvent) -> _Translated:
-        start = _text(told.get("from_phase")).upper()
-        yield "phase", _text(told.get(item)), {"from": start, "to": _text(told.get(to)).upper()}
-
-    return translate
-
-
-def _session(action: str) -> Callable[[ToldEvent], _Translated]:
-    """Return what translates a session's start or end, or the one that the event names."""
-
-    def translate(told: ToldEvent) -> _Translated:
-        number = _number(told.get("session"))
-        text = _text(told.get("session")) if number is None else str(int(number))
-        item = text if text.strip("0") else ""  # 0: the writer did not know
-        yield "session", item, {"action": action or _text(told.get("action"))}
-
-    return translate
-
-
-def _milestone(told: ToldEvent) -> _Translated:
-    old, new = _number(told.get("old")), _number(told.get("new"))
-    if old is not None and new is not None:
-        yield "milestone", _text(told.get("source")), {"old": old, "new": new}
-
-
-def _validation(told: ToldEvent) -> _Translated:
-    facts = {"gate": _text(told.get("gate")), "result": _text(told.get("result"))}
-    yield "check", _text(told.get("work_id")), facts
-
-
-def _violation(told: ToldEvent) -> _Translated:
-    yield (
-        "check",
-        _text(told.get("work_id")),
-        {"gate": _text(told.get("gate_id")), "result": "block"},
-    )
-
-
-_TYPES: dict[str, Callable[[ToldEvent], _Translated]] = {
-    "heartbeat": _heartbeat,
-    "item_complete": _completion("id"),
-    "cascade": _completion("source"),
-    "WorkClosed": _completion("work_id"),
-    "CloseWorkCycleCompleted": _completion("work_id"),
-    "QueueCeremony": _queue,
-    "cycle_transition": _phase("backlog_id", "to_phase"),
-    "CyclePhaseEntered": _phase("work_id", "phase"),
-    "session": _session(""),
-    "session_start": _session("start"),
-    "session_end": _session("end"),
-    "SessionStarted": _session("start"),
-    "SessionEnded": _session("end"),
-    "milestone": _milestone,
-    "ValidationOutcome": _validation,
-    "GateViolation": _violation,
-}
+def _session(told: ToldEvent) -> str:
+    """Return the number of a session, "" if it is 0, which a writer puts that does not know it."""
+    number = _number(told.get("session"))
+    text = _text(told.get("session")) if number is None else str(int(number))
+    return text if text.strip("0") else ""
 
 
 def _text(value: object) -> str:
@@ -149,7 +97,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _number(value: object) -> float | None:
-    """Return a number that is one, and no truth value; None otherwise."""
+    """Return a finite number that an integer can hold exactly; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if abs(value) < 1e15 and math.isfinite(value) else None  # noqa: PLR2004 - exact

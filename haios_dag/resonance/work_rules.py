@@ -1,10 +1,11 @@
 """Anti-patterns in the agents' work: items, phases, sessions, gates."""
 
+import bisect
 import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 
-from haios_dag.resonance.story import Pattern, Story, StoryEvent, strength
+from haios_dag.resonance.story import Pattern, Story, StoryEvent, runs, strength
 
 CYCLES = (
     ("PLAN", "DO", "CHECK", "DONE", "CHAIN"),
@@ -19,7 +20,7 @@ CHECKS = {"CHECK", "VALIDATE", "VERIFY", "CRITIQUE"}
 """Phases in which work is checked."""
 
 RESTING = {"", "BACKLOG", "DONE", "CHAIN", "CONCLUDE", "COMPLETE", "CLOSED", "ARCHIVE", "NULL"}
-"""Phases in which nothing is under way, so that nothing is stuck in them."""
+"""Phases without work in progress, so that no item is stuck in them."""
 
 _DAY = timedelta(days=1)
 _CLOSURES, _CLOSED_WITHIN, _CHECKED_WITHIN = 3, timedelta(minutes=10), timedelta(days=7)
@@ -30,8 +31,8 @@ _REFUSALS = 3
 def stuck(story: Story) -> Iterator[Pattern]:
     """Find an item that stayed in one phase for more than `[resonance] stuck_days`, by default two.
 
-    The stay ends with the item's next phase or its completion, at the latest with the newest event
-    that is no beat: where nobody works at anything, nothing gets stuck.
+    The stay ends with the item's next phase or its completion, or else with the newest event other
+    than a beat: while all work rests, no item gets stuck.
     """
     moving = [one.when for kind, found in story.kinds.items() if kind != "beat" for one in found]
     newest = max(moving, default=story.since)
@@ -48,7 +49,7 @@ def stuck(story: Story) -> Iterator[Pattern]:
 
 
 def _stays(moves: list[StoryEvent]) -> Iterator[tuple[StoryEvent, StoryEvent | None]]:
-    """Return each entry of an item into a phase, and with what the stay there ended."""
+    """Return each entry of an item into a phase, with the event that ended its stay there."""
     entered = moves[0]
     for one in moves[1:]:
         if one.kind != entered.kind or one.facts.get("to") != entered.facts.get("to"):
@@ -58,10 +59,10 @@ def _stays(moves: list[StoryEvent]) -> Iterator[tuple[StoryEvent, StoryEvent | N
 
 
 def skipped_phase(story: Story) -> Iterator[Pattern]:
-    """Find an item that went from a phase to a later one of its cycle without those between.
+    """Find an item that went from a phase to a later one of its cycle and left out those between.
 
-    A step that is right in any of the cycles is no skip. The phase it left is what the event says,
-    else the one that it entered before. Going back is no skip.
+    A step that is right in any of the cycles is not a skip, nor is going back. The phase that the
+    item left is the one that the event names, else the one that it entered before.
     """
     for item, moves in story.by_item("phase").items():
         before: StoryEvent | None = None
@@ -75,11 +76,9 @@ def skipped_phase(story: Story) -> Iterator[Pattern]:
 
 
 def _missing(start: str, end: str) -> tuple[str, ...]:
-    """Return the phases left out between two, those of the cycle that has the fewest there."""
+    """Return the phases left out between two, by the cycle that has the fewest between them."""
     ways = [
-        cycle[cycle.index(start) + 1 : cycle.index(end)]
-        if cycle.index(start) < cycle.index(end)
-        else ()
+        cycle[cycle.index(start) + 1 : cycle.index(end)]  # () when going back
         for cycle in CYCLES
         if start in cycle and end in cycle
     ]
@@ -87,10 +86,9 @@ def _missing(start: str, end: str) -> tuple[str, ...]:
 
 
 def orphan_session(story: Story) -> Iterator[Pattern]:
-    """Find a session that began and never ended, while a later one has begun.
+    """Find a session that began and never ended, although a later one has begun.
 
-    Only where some session did end in the two weeks before it or since: where nobody writes ends,
-    none is missed.
+    Only if some session ended in the two weeks before it or since: otherwise ends are not written.
     """
     starts: dict[str, StoryEvent] = {}
     ends: list[StoryEvent] = []
@@ -103,10 +101,8 @@ def orphan_session(story: Story) -> Iterator[Pattern]:
         elif one.facts["action"] == "end":
             ends.append(one)
             ended.add(one.item or latest)
-    newest = max((one.when for one in ends), default=None)
-    begun = list(starts.values())
-    for one, following in itertools.pairwise(begun):
-        if one.item not in ended and newest and newest >= one.when - _ENDS_WITHIN:
+    for one, following in itertools.pairwise(starts.values()):
+        if one.item not in ended and ends and ends[-1].when >= one.when - _ENDS_WITHIN:
             says = f"session {one.item} never ended; session {following.item} began after it"
             yield Pattern(says, 0.4, following.when, [one, following])
 
@@ -114,8 +110,8 @@ def orphan_session(story: Story) -> Iterator[Pattern]:
 def closures_without_checks(story: Story) -> Iterator[Pattern]:
     """Find three or more items completed within ten minutes, none of them checked in seven days.
 
-    Checked is what entered CHECK, VALIDATE, VERIFY or CRITIQUE, or passed a gate. Only where some
-    item was checked at all: where nobody writes checks, none is missed.
+    Checked means that it entered CHECK, VALIDATE, VERIFY or CRITIQUE, or passed a gate. Only if
+    some item was checked: otherwise checks are not written.
     """
     checks: dict[str, list[StoryEvent]] = {}
     for one in story.of("phase", "check"):
@@ -123,55 +119,43 @@ def closures_without_checks(story: Story) -> Iterator[Pattern]:
             checks.setdefault(one.item, []).append(one)
     if not checks:
         return
+    first: dict[str, StoryEvent] = {}  # both logs, or a cascade, may tell of a completion again
+    for one in story.of("completion"):
+        first.setdefault(one.item, one)
     closed = [
         one
-        for one in _first_completions(story)
+        for one in first.values()
         if not any(
             one.when - _CHECKED_WITHIN <= check.when <= one.when
             for check in checks.get(one.item, ())
         )
     ]
+    times = [one.when for one in closed]
     start = 0
     while start < len(closed):
-        end = start
-        while end < len(closed) and closed[end].when - closed[start].when <= _CLOSED_WITHIN:
-            end += 1
-        group = closed[start:end]
-        start = end if len(group) >= _CLOSURES else start + 1
-        if len(group) >= _CLOSURES:
-            minutes = (group[-1].when - group[0].when).total_seconds() / 60
-            names = ", ".join(one.item for one in group[:5])
-            says = f"{len(group)} items were completed within {minutes:.0f} min unchecked: {names}"
-            yield Pattern(says, strength(0.6, len(group), _CLOSURES), group[-1].when, group)
-
-
-def _first_completions(story: Story) -> list[StoryEvent]:
-    """Return the first completion of each item; two logs, or a cascade, may tell of one twice."""
-    first: dict[str, StoryEvent] = {}
-    for one in story.of("completion"):
-        first.setdefault(one.item, one)
-    return list(first.values())
+        group = closed[start : bisect.bisect_right(times, times[start] + _CLOSED_WITHIN)]
+        if len(group) < _CLOSURES:
+            start += 1
+            continue
+        start += len(group)
+        minutes = (group[-1].when - group[0].when).total_seconds() / 60
+        names = ", ".join(one.item for one in group[:5])
+        says = f"{len(group)} items were completed within {minutes:.0f} min unchecked: {names}"
+        yield Pattern(says, strength(0.6, len(group), _CLOSURES), group[-1].when, group)
 
 
 def failing_gate(story: Story) -> Iterator[Pattern]:
-    """Find a gate that three times or more refused the same item, or warned, and never passed it.
+    """Find a gate that refused an item, or warned, three or more times without a pass between.
 
     From `ValidationOutcome` and `GateViolation` of the governance log.
     """
-    rows: dict[tuple[str, str], list[StoryEvent]] = {}
-
-    def told(row: list[StoryEvent]) -> Iterator[Pattern]:
+    checks = (
+        ((one.facts["gate"], one.item), one, one.facts["result"] == "pass")
+        for one in story.of("check")
+    )
+    for (gate, item), row, _ in runs(checks):
         if len(row) >= _REFUSALS:
-            gate, item = row[0].facts["gate"], row[0].item or "work without an item"
-            says = f"gate {gate} did not pass {item} {len(row)} times in a row"
-            evidence = [row[0], row[-1]]
-            yield Pattern(says, strength(0.4, len(row), _REFUSALS), row[-1].when, evidence)
-
-    for one in story.of("check"):
-        key = one.facts["gate"], one.item
-        if one.facts["result"] != "pass":
-            rows.setdefault(key, []).append(one)
-        else:
-            yield from told(rows.pop(key, []))
-    for row in rows.values():
-        yield from told(row)
+            what = item or "work without an item"
+            says = f"gate {gate} did not pass {what} {len(row)} times in a row"
+            power = strength(0.4, len(row), _REFUSALS)
+            yield Pattern(says, power, row[-1].when, [row[0], row[-1]])

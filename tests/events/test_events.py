@@ -96,10 +96,7 @@ class TestAppend:
             (simple(1) | {"value": "x" * (1 << 20)}, "longer than 1 MB"),
             (simple(1) | {"1": 1, 1: 2}, "duplicate keys"),
             ({"ts": TS, "type": "session"}, "'action' is a required property"),
-            (
-                {"ts": TS, "type": "cycle_stuck", "id": "", "phase": "DO", "duration_days": 3},
-                "id: ",
-            ),
+            ({"ts": TS, "type": "cascade", "source": "", "effects": []}, "source: "),
             (heartbeat(more=1), "'more' was unexpected"),
             (heartbeat(synthesis="yes"), "synthesis: "),
             (heartbeat(outcome="fine"), "outcome: "),

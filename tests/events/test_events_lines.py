@@ -314,7 +314,9 @@ class TestBlocks:
         """A block has the times of its lines, whichever of them could be read as one of many."""
         rows = [GOOD.encode() + b"\n", json.dumps({"ts": ts, "type": "x"}).encode() + b"\n"] * 2
         parser = log_lines.Parser()
-        assert list(parser.parse_all(b"".join(rows))) == list(map(parser.parse, rows))
+        assert list(parser.parse_all(b"".join(rows), 1)) == [
+            parser.parse(row, number) for number, row in enumerate(rows, 1)
+        ]
 
     @pytest.mark.parametrize(
         ("row", "quick"),
@@ -347,16 +349,18 @@ class TestBlocks:
         assert found == [{"z": 1}, wanted, None]
 
     @pytest.mark.parametrize("size", [1, 10, 100])
-    def test_blocks_hold_whole_lines(self, size: int) -> None:
+    def test_blocks_hold_whole_lines(self, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """Blocks joined are the log, each ends with a line, and none goes beyond the end."""
+        monkeypatch.setattr(log_lines, "_BLOCK", size)
         content = b"".join(b"x" * n + b"\n" for n in range(50)) + b"rest"
-        found = list(log_lines.blocks(io.BytesIO(content), size=size))
-        assert b"".join(block for _, block in found) == content
-        assert all(block.endswith(b"\n") for _, block in found[:-1])
-        assert [end for end, _ in found][-1] == len(content)
-        end = content.index(b"x" * 30) + 3
-        part = b"".join(block for _, block in log_lines.blocks(io.BytesIO(content), 0, end, size))
-        assert part == content[:end]
+        file = io.BytesIO(content)
+        found = [next(blocks := log_lines.blocks(file))]
+        file.seek(0, os.SEEK_END)
+        file.write(b" and what is appended meanwhile\n")
+        file.seek(len(found[0]))
+        found += blocks
+        assert b"".join(found) == content
+        assert all(block.endswith(b"\n") for block in found[:-1])
 
     def test_numbers_after_an_overlong_line(self) -> None:
         """A line that is too long counts as one, however many blocks it fills."""

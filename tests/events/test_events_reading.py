@@ -1,9 +1,10 @@
 """Reading the log and its archives as one, at any size, while others write and archive."""
 
+import io
 import json
 import os
-import shutil
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from zones import local_time
 from haios_dag import events
 from haios_dag.base.errors import EventError
 from haios_dag.base.workspace import Workspace
-from haios_dag.events import log_reader, log_writer, time_index
+from haios_dag.events import log_reader, log_writer
 
 BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -93,23 +94,21 @@ class TestRotation:
         assert found(events.read(workspace))[-2:] == [simple(1), simple(2)]
 
     def test_racing_writers_and_readers(self, workspace: Workspace) -> None:
-        """Eight writers and three kinds of readers at once: all there, once, whole, in order."""
+        """Eight writers and both kinds of readers at once: all there, once, whole, in order."""
         append = OPEN + (
             "for number in range(500):\n"
             "    events.append(workspace, {'ts': sys.argv[2], 'type': 'note',"
             " 'writer': int(sys.argv[3]), 'number': number})"
         )
         read = OPEN + (
-            "import collections\nfrom datetime import UTC, datetime\n"
+            "import collections\n"
             "from haios_dag.events import log_reader\n"
             "kind = sys.argv[2]\n"
             "rounds, before = 0, collections.Counter()\n"
             "while True:\n"
             "    last = (workspace.root / 'done').exists()\n"
-            "    entries = {'read': lambda: events.read(workspace),\n"
-            "               'back': lambda: reversed(list(log_reader.read_back(workspace))),\n"
-            "               'since': lambda: events.read_since(\n"
-            "                   workspace, datetime(2026, 1, 31, tzinfo=UTC))}[kind]()\n"
+            "    entries = (events.read(workspace) if kind == 'read'\n"
+            "               else reversed(list(log_reader.read_back(workspace))))\n"
             "    seen = collections.Counter()\n"
             "    for entry in entries:\n"
             "        if entry.event is None:\n"
@@ -126,7 +125,7 @@ class TestRotation:
             "print(rounds)"
         )
         (workspace.root / "haios.toml").write_text("[events]\nrotate_at = 0.005\n")
-        readers = [start(read, workspace.root, kind) for kind in ("read", "back", "since")]
+        readers = [start(read, workspace.root, kind) for kind in ("read", "back")]
         writers = [start(append, workspace.root, TS, writer) for writer in range(8)]
         for process in writers:
             _, complaints = process.communicate()
@@ -209,21 +208,16 @@ class TestRotation:
 
 
 class TestSince:
-    """read_since()."""
-
-    @pytest.fixture(autouse=True)
-    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let stretches be short."""
-        monkeypatch.setattr(time_index, "_STRETCH", 300)
+    """`events-since`."""
 
     @settings(max_examples=150)
     @given(data=st.data())
     def test_complete_however_times_run(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
     ) -> None:
-        """Whatever the times and their spellings, every event since an instant is returned.
+        """Whatever the times and their spellings, every event since an instant is shown.
 
-        Between the questions, which leave what they learnt, the log grows and is archived.
+        Between the questions the log grows and is archived.
         """
         workspace = Workspace(tmp_path_factory.mktemp("log"))
         workspace.events.parent.mkdir()
@@ -239,102 +233,14 @@ class TestSince:
                 events.clear(workspace)
             instant = data.draw(moments)
             with local_time(data.draw(st.sampled_from(["UTC", "Asia/Kathmandu"]))):
-                entries = list(events.read_since(workspace, instant))
-                seen = [e.event["n"] for e in entries if e.event and e.when and e.when >= instant]
+                with redirect_stdout(io.StringIO()) as shown, redirect_stderr(io.StringIO()):
+                    events.show_since(workspace, [instant.isoformat()], json=True)
+                seen = [json.loads(line)["n"] for line in shown.getvalue().splitlines()]
                 full = [e.event["n"] for e in events.read(workspace)
                         if e.event and e.when and e.when >= instant]  # fmt: skip
             assert seen == full
             exact = [n for when, n in wanted if when and when >= instant]
             assert [n for n in seen if wanted[n][0]] == exact
-
-    def log(self, root: Path, count: int) -> Workspace:
-        """Return a workspace with a log of one event a minute, once asked about a date."""
-        workspace = Workspace(root)
-        workspace.events.parent.mkdir(parents=True)
-        write(workspace.events, range(count))
-        assert len(list(events.read_since(workspace, BEGUN))) == count
-        return workspace
-
-    def test_old_stretches_are_not_read(self, tmp_path: Path) -> None:
-        """Of a long log only what may hold events since then is returned."""
-        workspace = self.log(tmp_path, 1000)
-        late = BEGUN + timedelta(minutes=995)
-        near = list(events.read_since(workspace, late))
-        assert [e.event["n"] for e in near if e.event][-5:] == list(range(995, 1000))
-        assert len(near) < 20
-        assert workspace.events_times.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
-
-    def test_stretches_are_known_after_archiving(self, tmp_path: Path) -> None:
-        """What was learnt of the log holds for the archive that it became."""
-        workspace = self.log(tmp_path, 500)
-        before = json.loads(workspace.events_times.read_bytes())
-        events.clear(workspace)
-        assert list(events.read_since(workspace, BEGUN + timedelta(days=2))) == []
-        (kept,) = json.loads(workspace.events_times.read_bytes()).values()
-        (was,) = before.values()
-        assert kept["stretches"][: len(was["stretches"])] == was["stretches"]
-        assert kept["stretches"][-1][0] == events.archives(workspace)[0].stat().st_size
-
-    @pytest.mark.parametrize("how", ["replace", "rewrite", "cut", "copy"])
-    def test_another_log(self, tmp_path: Path, how: str) -> None:
-        """A log that was replaced, rewritten or cut and written on is read anew."""
-        workspace = self.log(tmp_path, 500)
-        path, late = workspace.events, BEGUN + timedelta(minutes=10_000)
-        if how == "replace":
-            write(tmp_path / "other", range(9000, 11_000))
-            (tmp_path / "other").replace(path)
-        elif how == "rewrite":
-            write(path, range(9000, 11_000), mode="wb")
-        elif how == "cut":
-            os.truncate(path, path.read_bytes().index(b"\n", 1000) + 1)
-            write(path, range(10_000, 11_000))
-        else:
-            events.clear(workspace)
-            archive = events.archives(workspace)[0]
-            assert list(events.read_since(workspace, late)) == []
-            data = archive.read_bytes()
-            archive.write_bytes(data.replace(b"2026", b"2027", 1))
-            assert len(list(events.read_since(workspace, late))) > 0
-            return
-        seen = [e.event["n"] for e in events.read_since(workspace, late) if e.event]
-        assert [n for n in seen if n >= 10_000] == list(range(10_000, 11_000))
-
-    @pytest.mark.parametrize(
-        "kept",
-        ["", "[]", "{", '{"ID":3}', '{"ID":{"stretches":[]}}', '{"ID":{"stretches":[[1e999,1]]}}',
-         '{"ID":{"stretches":[[-5,1],[9,1]],"check":0}}', "[" * 100_000],
-    )  # fmt: skip
-    def test_damaged_times(self, tmp_path: Path, kept: str) -> None:
-        """What cannot be read of what was learnt is learnt again."""
-        workspace = self.log(tmp_path, 50)
-        status = workspace.events.stat()
-        text = kept.replace("ID", f"{status.st_dev}-{status.st_ino}")
-        workspace.events_times.write_text(text, encoding="ascii")
-        assert len(list(events.read_since(workspace, BEGUN))) == 50
-        assert json.loads(workspace.events_times.read_bytes()).values()
-
-    def test_nothing_can_be_kept(self, tmp_path: Path) -> None:
-        """Where nothing can be written the answer is complete all the same."""
-        workspace = self.log(tmp_path, 50)
-        shutil.rmtree(workspace.events_times.parent)
-        workspace.events_times.parent.write_bytes(b"")
-        assert len(list(events.read_since(workspace, BEGUN))) == 50
-
-    def test_short_log_leaves_nothing(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Of a log that is read in a moment nothing is kept."""
-        monkeypatch.undo()
-        workspace = self.log(tmp_path, 50)
-        assert not workspace.events_times.exists()
-
-
-def write(path: Path, minutes: range, mode: str = "ab") -> None:
-    """Write lines of events, one a minute."""
-    with path.open(mode) as file:
-        for n in minutes:
-            ts = (BEGUN + timedelta(minutes=n)).isoformat()
-            file.write(f'{{"ts":"{ts}","type":"note","n":{n}}}\n'.encode())
 
 
 @st.composite

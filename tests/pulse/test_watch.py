@@ -297,7 +297,7 @@ def test_settings_are_read_anew_for_each_beat(
     assert one.seconds_to_beat(now, now) == 5 * 60
     (copy / "haios.toml").write_text("[schedule]\nevery = 15\n", encoding="utf-8")
     one.beat()
-    assert "no beat could be begun: " in capsys.readouterr().out
+    assert "a beat could not start: " in capsys.readouterr().out
     assert one.seconds_to_beat(now, now) == 5 * 60
 
 

@@ -227,7 +227,7 @@ def test_a_failure_is_said(tmp_path: Path) -> None:
     done = workspaces.doit(root, "-r", "zero", "pulse", "--notify", "--json")
     assert done.returncode == 1
     assert done.stderr == (
-        "   ping could not be told: ConnectionRefusedError; the next run tries again\n"
+        "   ping was not delivered: ConnectionRefusedError; the next run tries again\n"
     )
     schema.validate("pulse", json.loads(done.stdout))
 

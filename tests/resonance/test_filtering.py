@@ -109,7 +109,7 @@ def write(root: Path, *told: dict[str, Any], governance: str = "") -> Workspace:
 
 def done(when: datetime, item: str) -> dict[str, Any]:
     """Return an item's completion."""
-    return {"ts": when.isoformat(), "type": "item_complete", "id": item}
+    return {"ts": when.isoformat(), "type": "cascade", "source": item, "effects": []}
 
 
 def items(story: Story) -> list[str]:
