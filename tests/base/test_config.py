@@ -145,7 +145,7 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path, data: bytes) -> None:
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
     """What cannot be read is not taken for a missing file."""
-    with pytest.raises(ConfigError, match="no plain file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         config.load(tmp_path)
 
 

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import stat
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -272,10 +271,13 @@ def test_writers_at_once_leave_whole_files(workspace: Workspace) -> None:
     assert not list(workspace.status.parent.glob("*.tmp"))
 
 
+# Another writer adds a key each time. It empties the file and writes it, or renames another file
+# over it; both wait for the lock that the test holds from our last look to our rename.
 HOOK = """
 import json, os, sys, time
 from pathlib import Path
-path, how, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+from haios_dag.base import files
+path, how, times, window = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
 lost = 0
 for number in range(1, times + 1):
     while True:
@@ -286,11 +288,16 @@ for number in range(1, times + 1):
             time.sleep(0.001)
     lost += f"key_{number - 1}" not in keys and number > 1
     keys[f"key_{number}"] = number
-    into = path.with_name("hook") if how == "renamed" else path
-    with into.open("w", encoding="utf-8") as file:
-        json.dump(keys, file)
+    text = json.dumps(keys)
     if how == "renamed":
-        os.replace(into, path)
+        path.with_name("hook").write_text(text, encoding="utf-8")
+        with files.locked(window):
+            os.replace(path.with_name("hook"), path)
+    else:
+        with files.locked(window):
+            file = path.open("w", encoding="utf-8")
+        with file:
+            file.write(text)
     time.sleep(0.025 + 0.001 * (number % 7))
 print(lost)
 """
@@ -298,14 +305,29 @@ print(lost)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["in place", "renamed"])
-def test_no_value_of_another_writer_is_lost(workspace: Workspace, how: str) -> None:
+def test_no_value_of_another_writer_is_lost(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     """A hook adds 1,000 keys while statuses are written without a pause: each key stays.
 
     It reads the file, adds one, and empties and writes it, as HAIOS's hooks do, or replaces it by
-    another; and it finds its last key at every reading.
+    another; and it finds its last key at every reading. It is kept out of the microseconds between
+    our last look and our rename, in which a change is lost (docs/status.md), and of nothing else.
     """
+    swap, window = files.compare_and_swap, tmp_path / "window"
+
+    def outside_the_window(of: Path, data: bytes, is_expected: Callable[[Path], bool]) -> bool:
+        with contextlib.ExitStack() as held:
+
+            def look(at: Path) -> bool:
+                held.enter_context(files.locked(window))
+                return is_expected(at)
+
+            return swap(of, data, look)
+
+    monkeypatch.setattr(files, "compare_and_swap", outside_the_window)
     write(workspace)
-    with start(HOOK, workspace.status_slim, how, 1000) as hook:
+    with start(HOOK, workspace.status_slim, how, 1000, window) as hook:
         statuses = 0
         while hook.poll() is None:
             with contextlib.suppress(StatusError):  # changed at each attempt: then nothing is lost
@@ -323,29 +345,27 @@ def test_no_value_of_another_writer_is_lost(workspace: Workspace, how: str) -> N
 
 
 def amid(monkeypatch: pytest.MonkeyPatch, path: Path, interfere: Callable[[Path], object]) -> None:
-    """Let somebody do something to a file between the last look at it and its replacement, once."""
+    """Let another program do something to a file right before the last look at it, once."""
     swap = files.compare_and_swap
     once = iter([interfere])
 
     def in_between(of: Path, data: bytes, is_expected: Callable[[Path], bool]) -> bool:
         def look(at: Path) -> bool:
-            answer = is_expected(at)
             if at == path:
                 for one in once:
                     one(path)
-            return answer
+            return is_expected(at)
 
         return swap(of, data, look)
 
     monkeypatch.setattr(files, "compare_and_swap", in_between)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot exchange two files")
 @pytest.mark.parametrize("there", [True, False])
 def test_a_file_put_there_at_the_last_moment_is_merged(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
-    """Who replaces or makes the whole file right before it is replaced does not lose it either."""
+    """A whole file that appears when the new one is ready to be renamed is merged."""
     write(workspace)
     if not there:
         workspace.status_slim.unlink()
@@ -366,7 +386,7 @@ def test_a_file_put_there_at_the_last_moment_is_merged(
 def test_what_is_written_into_the_old_file_is_kept(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A writer that opened the file right before it was replaced does not lose what it writes."""
+    """A writer that emptied the file when the new one was ready does not lose what it writes."""
     write(workspace)
     opened: list[IO[bytes]] = []
 
