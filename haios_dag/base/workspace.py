@@ -1,11 +1,11 @@
 """A workspace is the folder that holds `dodo.py`; here is every path of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from haios_dag.base import files
 from haios_dag.base.errors import ConfigError
@@ -21,6 +21,8 @@ _LEVELS = 2000  # the real configuration has 183
 _SESSION_BYTES = 4096  # of `.claude/session`, which has comment lines before its number
 _NUMBER = re.compile(r"\s*[0-9]{1,6}\s*")
 
+_Read = TypeVar("_Read")
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -32,19 +34,27 @@ class Workspace:
     root: Path
     memory_flag: str | None = None
 
-    @cached_property
+    @property
     def config(self) -> "Config":
-        """The settings; raise ConfigError."""
-        from haios_dag.base import config
-
-        return config.load(self.root / "haios.toml")
+        """The settings; raise ConfigError, the same object each time."""
+        return _result(self._config)
 
     @cached_property
-    def environment(self) -> Mapping[str, str]:
-        """The process environment over `.env`; raise ConfigError."""
+    def _config(self) -> "Config | ConfigError":
         from haios_dag.base import config
 
-        return config.environment(self.root / ".env")
+        return _attempt(config.load, self.root / "haios.toml")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The process environment over `.env`; raise ConfigError, the same object each time."""
+        return _result(self._environment)
+
+    @cached_property
+    def _environment(self) -> Mapping[str, str] | ConfigError:
+        from haios_dag.base import config
+
+        return _attempt(config.environment, self.root / ".env")
 
     @property
     def events(self) -> Path:
@@ -173,3 +183,18 @@ class Workspace:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path}: {reason}; set [memory] path in haios.toml") from None
         return found if isinstance(found, str) and found else None
+
+
+def _attempt(read: Callable[[Path], _Read], path: Path) -> _Read | ConfigError:
+    """Return what was read, or the ConfigError that it raised, so that either can be kept."""
+    try:
+        return read(path)
+    except ConfigError as error:
+        return error
+
+
+def _result(found: _Read | ConfigError) -> _Read:
+    """Return what was read, or raise the error."""
+    if isinstance(found, ConfigError):
+        raise found.with_traceback(None)
+    return found

@@ -18,7 +18,7 @@ from haios_dag.memory import database
 LEAST = 64 << 20
 """Bytes that a disk needs: a beat's write-ahead log, both status files, the event log's growth."""
 
-_NEEDED = ("doit", "jsonschema", "jsonschema_rs", "markdown_it", "numpy", "orjson", "dateutil",
+_NEEDED = ("doit", "jsonschema_rs", "markdown_it", "numpy", "orjson", "dateutil",
            "dotenv", "yaml", "tqdm", "wordllama")  # fmt: skip
 # File systems on which SQLite's locks and its shared memory between processes do not hold.
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "davfs"}

@@ -182,11 +182,15 @@ class TestCompareAndSwap:
             calls.append(f"look at {at.name}")
             return True
 
+        def sync(opened: int) -> None:
+            calls.append("fsync")
+            fsync(opened)
+
         def rename(one: Path, other: Path) -> Path:
             calls.append(f"rename to {other.name}")
             return replace(one, other)
 
-        monkeypatch.setattr(os, "fsync", lambda opened: calls.append("fsync") or fsync(opened))
+        monkeypatch.setattr(os, "fsync", sync)
         monkeypatch.setattr(Path, "replace", rename)
         assert files.compare_and_swap(path, b"new", look)
         assert calls[:3] == ["fsync", "look at status.json", "rename to status.json"]

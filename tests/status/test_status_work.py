@@ -199,9 +199,8 @@ def test_completed_since_the_status_before(workspace: Workspace) -> None:
 def test_progress_is_100_only_when_all_is_complete(complete: int, left: int) -> None:
     """Rounding never says that a milestone is complete that is not."""
     items = {
-        f"W-{number}": KnownDocument("x", 0, {"milestone": "M", "status": "done" if number < complete
-                                         else "active"}, None)
-        for number in range(complete + left)
+        f"W-{number}": KnownDocument("x", 0, {"milestone": "M", "status": status}, None)
+        for number, status in enumerate(["done"] * complete + ["active"] * left)
     }  # fmt: skip
     found = work_items.milestones(items, {})
     if items:
