@@ -1,11 +1,11 @@
-"""The line on which a value stands in a text of JSON or TOML, which their readers do not keep."""
+"""The line of a value in a text of JSON or TOML, which their parsers do not keep."""
 
 import json
 import re
 
 
 def in_json(text: str, path: list[str | int]) -> int:
-    """Return the line of the value at a path of a JSON text that is valid, from 1."""
+    """Return the line, from 1, of the value at a path in a valid JSON text."""
     decoder = json.JSONDecoder()
     blank = re.compile(r"[\s,:]*")
 

@@ -21,7 +21,7 @@ from statuses import FULL, HAIOS, MEMORY, OURS, PULSE, WRITER, both, put, write
 from haios_dag.base import files
 from haios_dag.base.errors import StatusError
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import previous_status, status_keys
+from haios_dag.status import status_keys, status_reader
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_writer_amid_its_dump_is_waited_for(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that another program has truncated and is about to fill is not called damaged."""
-    monkeypatch.setattr(previous_status, "_PAUSE", 0.5)  # far longer than the other writer takes
+    monkeypatch.setattr(status_reader, "_PAUSE", 0.5)  # far longer than the other writer takes
     put(workspace.status_slim, b'{"context_pct":')
     with workspace.status_slim.open("ab", buffering=0) as file:
         other = threading.Timer(0.05, file.write, [b" 13.0}"])
@@ -177,7 +177,7 @@ def test_garbage_is_set_aside(workspace: Workspace, data: bytes, reason: str) ->
 def test_a_huge_file_is_set_aside_unread(workspace: Workspace) -> None:
     """A file beyond any status is not parsed."""
     put(workspace.status, b"")
-    os.truncate(workspace.status, previous_status.MAX_BYTES + 1)
+    os.truncate(workspace.status, status_reader.MAX_BYTES + 1)
     (warning,) = write(workspace)
     assert "is longer than 32 MB" in warning
     assert len(list(both(workspace))) == 2
@@ -218,7 +218,7 @@ def test_a_pulse_that_breaks_the_schema_changes_nothing(workspace: Workspace) ->
     """What does not match its schema is refused with the place, before the old file is touched."""
     write(workspace)
     old = workspace.status.read_bytes()
-    with pytest.raises(StatusError, match=r"left as it was: .*stale_after: 'soon'"):
+    with pytest.raises(StatusError, match=r'left as it was: .*stale_after: "soon"'):
         write(workspace, pulse=PULSE | {"stale_after": "soon"})
     assert workspace.status.read_bytes() == old
 
@@ -240,7 +240,7 @@ def test_killed_at_any_moment_both_files_are_whole(workspace: Workspace) -> None
     for path in (workspace.status, workspace.status_slim):
         put(path, json.dumps(filler).encode())
     write(workspace)
-    forever = WRITER + "print('ready', flush=True)\nwhile True:\n    status.write("
+    forever = WRITER + "print('ready', flush=True)\nwhile True:\n    status_writer.write("
     forever += f"workspace, memory={MEMORY!r}, pulse=pulse)\n"
     moments = random.Random(11)  # noqa: S311
     for _ in range(6):
@@ -258,7 +258,7 @@ def test_writers_at_once_leave_whole_files(workspace: Workspace) -> None:
     """Two writers and a reader at once: every read is a whole status, and nothing is lost."""
     put(workspace.status_slim, b'{"context_pct": 13.0}')
     write(workspace)
-    some = WRITER + "for _ in range(15):\n    try:\n        status.write("
+    some = WRITER + "for _ in range(15):\n    try:\n        status_writer.write("
     some += f"workspace, memory={MEMORY!r}, pulse=pulse)\n"
     some += "    except Exception as error:\n        assert 'another program' in str(error)\n"
     writers = [start(some, workspace.root) for _ in range(2)]
@@ -395,7 +395,7 @@ def test_what_is_written_into_the_old_file_is_kept(
         threading.Timer(0.05, opened[0].write, [b'{"context_pct": 7}']).start()
 
     amid(monkeypatch, workspace.status_slim, write_late)
-    monkeypatch.setattr(previous_status, "_PAUSE", 0.5)  # far longer than the other writer takes
+    monkeypatch.setattr(status_reader, "_PAUSE", 0.5)  # far longer than the other writer takes
     assert write(workspace) == []
     opened[0].close()
     slim = list(both(workspace))[1]
