@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from haios_dag.base import config_errors, files, schema
 from haios_dag.base.errors import ConfigError
@@ -142,24 +142,13 @@ def load(path: Path) -> Config:
     if given and (found := config_errors.violations(text, given)):
         raise ConfigError(config_errors.sentence(path, found))
 
-    def section(name: str) -> dict[str, Any]:
-        rules = schema.load("config")["properties"][name]["properties"]
-        values: dict[str, Any] = {key: rule["default"] for key, rule in rules.items()}
-        values.update(given.get(name, {}))
-        return values
+    rules = schema.load("config")["properties"]
 
-    return Config(
-        ingest=Ingest(**section("ingest")),
-        memory=Memory(**section("memory")),
-        synthesis=Synthesis(**section("synthesis")),
-        bridge=Bridge(**section("bridge")),
-        events=Events(**section("events")),
-        signals=Signals(**section("signals")),
-        resonance=Resonance(**section("resonance")),
-        status=Status(**section("status")),
-        schedule=Schedule(**section("schedule")),
-        notify=Notify(**section("notify")),
-    )
+    def section(name: str) -> dict[str, Any]:
+        defaults = {key: rule["default"] for key, rule in rules[name]["properties"].items()}
+        return {**defaults, **given.get(name, {})}
+
+    return Config(**{name: kind(**section(name)) for name, kind in get_type_hints(Config).items()})
 
 
 @contextlib.contextmanager
