@@ -11,10 +11,10 @@ import workspaces
 from beats import EMPTY
 from measuring import Row, compare, in_turns, timed
 
-from haios_dag import status
 from haios_dag.base import clock
 from haios_dag.base.workspace import Workspace
 from haios_dag.pulse import liveness
+from haios_dag.status import status_writer
 
 _STEP = 0.05  # seconds: the target of the step
 _MORE = 0.02  # seconds: how much longer than an empty doit run the vital signs may take
@@ -41,7 +41,7 @@ def status_step(folder: Path, count: int, runs: int) -> Iterator[Row]:
     def write(steps: dict[str, dict[str, str]], memory: str | None = None) -> None:
         workspace = Workspace(root, memory)
         facts = liveness.facts(workspace, None, clock.now(), steps)
-        status.write(workspace, memory=liveness.memory(workspace), pulse=facts)
+        status_writer.write(workspace, memory=liveness.memory(workspace), pulse=facts)
 
     mine, other = in_turns(runs, timed(lambda: write(_LOOKED)), timed(lambda: write({})))
     row = compare(f"status, {count:,} unchanged", mine, other, "the same after comparing each file")

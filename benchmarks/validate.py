@@ -52,10 +52,10 @@ def _kind(
     """Check a log of one event again and again, beside the loop and the bare validator."""
     path = _write(folder / "events.jsonl", event, count)
     parsed = [json.loads(line) for line in path.read_bytes().splitlines()]
-    accept = schema.acceptor(*schema.names_of_event(event["type"]))
+    accept = schema.validator(*schema.names_of_event(event["type"])).is_valid
 
     def ours() -> None:
-        for _ in validating.check(validating.Target(path, "event"), Counter(), most=20):
+        for _ in validating.check(validating.Target(path, "event"), Counter()):
             pass
 
     def plain() -> None:

@@ -1,47 +1,43 @@
 """Check event logs, status files, settings, traces and schemas: `doit validate`.
 
-An error is what a reader may lose or misunderstand; a warning is what this program reads although
-another may not, such as a line of a foreign log with CRLF. Whatever cannot be read is an error.
+An error is what a reader may lose or misunderstand, or what cannot be read. A warning is what this
+program reads and others may not, such as lines that end in CRLF.
 """
 
 import json as json_format
 import math
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 from haios_dag import events
-from haios_dag.base import files, line_numbers, schema
+from haios_dag.base import config, config_errors, files, line_numbers, schema
 from haios_dag.base.console import printable, say
-from haios_dag.base.errors import HaiosError, InvalidError
+from haios_dag.base.errors import ConfigError, InvalidError
 from haios_dag.base.workspace import Workspace
 from haios_dag.events import log_lines
 from haios_dag.ingest import traces
 
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-
 MAX_BYTES = 32 << 20
-"""Bytes of the longest file that is not an event log."""
+"""Bytes; a longer file is not checked, unless it is an event log."""
 
-_MOST = 20  # findings a file that are shown to people; JSON has them all
-_LONGEST = 300
-_READ = {
+_SHOWN = 20  # findings of a file that people see; JSON has all
+_LONGEST = 300  # characters of a message
+_WARNINGS = {
     "ANSI, read as Windows-1252",
     "CRLF",
     "UTF-16",
     "byte order mark",
     "ts without offset, read as local time",
 }
-_AT_SCHEMA = {"no ts", "no type"}  # the schema says the same
+_IN_SCHEMA = {"no ts", "no type"}  # the schema says the same
 
 
 class Violation(NamedTuple):
-    """What is wrong at one place: `line` counts from 1, `path` is a JSON path such as `$.ts`."""
+    """What is wrong, and where: `line` counts from 1, `path` is a JSON path such as `$.ts`."""
 
     file: Path
     line: int
@@ -51,27 +47,24 @@ class Violation(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A file and what it should be: `event`, `trace`, `toml`, `schema`, or a schema's name."""
+    """A file and its kind: `event`, `trace`, `toml`, `schema`, or the name of its schema."""
 
     file: Path
     kind: str
 
 
-# --- what is to be checked -----------------------------------------------------------------------
+# --- what to check -------------------------------------------------------------------------------
 
 
 def of_workspace(workspace: Workspace) -> list[Target]:
-    """Return what a workspace may have, whether it is there or not; raise ConfigError.
+    """Return the files that a workspace may have, whether they exist or not.
 
-    The log stands before its archives: what is archived meanwhile is then checked in either.
+    The log comes before its archives, so that lines archived meanwhile are not missed.
     """
     try:
         folder = workspace.root / workspace.config.ingest.traces
-    except HaiosError:  # it is a finding; here the folder's usual name has to do
-        folder = (
-            workspace.root
-            / schema.load("config")["properties"]["ingest"]["properties"]["traces"]["default"]
-        )
+    except ConfigError:  # a finding of its own
+        folder = workspace.root / config.load(workspace.root / "no settings").ingest.traces
     logs = [workspace.events, *events.archives(workspace)]
     return [
         Target(workspace.root / "haios.toml", "toml"),
@@ -83,7 +76,7 @@ def of_workspace(workspace: Workspace) -> list[Target]:
 
 
 def named(path: Path) -> Target:
-    """Return what a file should be by its name; raise InvalidError when nothing is known of it."""
+    """Return a file with its kind, which its name says; raise InvalidError for an unknown name."""
     name = path.name
     if name.endswith(".schema.json"):
         return Target(path, "schema")
@@ -94,26 +87,25 @@ def named(path: Path) -> Target:
     if name.endswith(".jsonl"):
         return Target(path, "trace" if path.absolute().parent.name == "traces" else "event")
     raise InvalidError(
-        "not known by its name; there are haios.toml, haios-status.json, haios-status-slim.json,"
-        " *.schema.json, traces/*.jsonl and, as event logs, all other *.jsonl"
+        "its name is not one of haios.toml, haios-status.json, haios-status-slim.json,"
+        " *.schema.json, traces/*.jsonl, or *.jsonl for event logs"
     )
 
 
 # --- checking ------------------------------------------------------------------------------------
 
 
-def check(target: Target, counts: Counter[str], most: float = math.inf) -> Iterator[Violation]:
-    """Return what is wrong with a file, in bounded memory for an event log.
+def check(target: Target, counts: Counter[str]) -> Iterator[Violation]:
+    """Yield what is wrong with a file, in bounded memory for an event log.
 
-    After `most` findings of an event log the messages may be brief: nobody is to read them.
-    `counts` gets the numbers of `lines` of logs and traces, and of `events`. Raise
+    Add to the `lines` of logs and traces, and to the `events`, in `counts`. Raise
     FileNotFoundError.
     """
     path, kind = target
     try:
         with files.open_plain(path) as file:
             if kind == "event":
-                yield from _log(path, file, counts, most)
+                yield from _log(path, file, counts)
             elif kind == "trace":
                 yield from _traces(path, _whole(file), counts)
             else:
@@ -134,105 +126,105 @@ def _whole(file: IO[bytes]) -> bytes:
     return data
 
 
-def _log(path: Path, file: IO[bytes], counts: Counter[str], most: float) -> Iterator[Violation]:
-    """Check the lines of an event log. An oddity that is a warning is one finding for all lines."""
+def _log(path: Path, file: IO[bytes], counts: Counter[str]) -> Iterator[Violation]:
+    """Check the lines of an event log. A warning is one finding for all lines that have it."""
     odd: Counter[str] = Counter()
     first: dict[str, int] = {}
-    number = unread = said = 0
+    number = 0
     for entry in log_lines.forward(file):
         number, event, problem, _, strange = entry
+        counts["lines"] += 1
         if event is None:
-            unread += 1
-            said += 1
             yield Violation(path, number, "$", "error", str(problem))
             continue
+        counts["events"] += 1
         try:
-            if not strange and schema.acceptor(*schema.names_of_event(event["type"]))(event):
+            if not strange and schema.validator(*schema.names_of_event(event["type"])).is_valid(
+                event
+            ):
                 continue
         except (KeyError, TypeError, ValueError):
-            pass  # a type that is no text, or a value that only jsonschema takes
-        for warning in _READ.intersection(strange):
+            pass  # no type, one that is not text, or half a surrogate pair
+        for warning in _WARNINGS.intersection(strange):
             odd[warning] += 1
             first.setdefault(warning, number)
-        for finding in _event(path, entry, brief=said >= most):
-            said += 1
-            yield finding
-    counts["lines"] += number
-    counts["events"] += number - unread
+        yield from _event(path, entry)
     for name, times in sorted(odd.items()):
         message = f"{name}: {_count(times, 'line')} from this one on"
         yield Violation(path, first[name], "$", "warning", message)
 
 
-def _event(path: Path, entry: events.Entry, *, brief: bool) -> Iterator[Violation]:
-    """Return the errors of an event that was read, of the same number when they are brief."""
+def _event(path: Path, entry: events.Entry) -> Iterator[Violation]:
+    """Yield the errors of an event that was read."""
     event = entry.event or {}
-    said = set()
     kind = event.get("type")
-    names = schema.names_of_event(kind if isinstance(kind, str) else None)
-    for place, message in schema.places(names, event, brief=brief):
-        naive = place == "$.ts" and "ts without offset, read as local time" in entry.odd
-        if not naive and (place, message) not in said:
-            said.add((place, message))
-            yield Violation(path, entry.number, place, "error", message[:_LONGEST])
+    found = schema.violations(schema.names_of_event(kind if isinstance(kind, str) else None), event)
+    is_naive = "ts without offset, read as local time" in entry.odd  # a warning
+    found = [one for one in found if not (is_naive and one.path == ["ts"])]
+    for one in found:
+        yield _violation(path, entry.number, one)
     for odd in entry.odd:
-        if odd not in _READ | _AT_SCHEMA and not (odd == "unreadable ts" and said):
+        if odd not in _WARNINGS | _IN_SCHEMA and not (odd == "unreadable ts" and found):
             yield Violation(path, entry.number, "$", "error", odd)
 
 
 def _traces(path: Path, data: bytes, counts: Counter[str]) -> Iterator[Violation]:
-    """Check a trace file: as ingest reads it, blank lines aside, but torn lines too."""
-    counts["lines"] += data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    """Check the lines of a trace file, torn ones included; blank lines are allowed."""
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    counts["lines"] += len(lines) - (not lines[-1])
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             value = schema.parse(line)
             found = schema.violations("trace", value)
-            for error in found:
-                yield _violation(path, number, error)
+            for one in found:
+                yield _violation(path, number, one)
             if not found:
                 traces.from_value(value)
         except (ValueError, RecursionError) as error:
             yield Violation(path, number, "$", "error", _reason(error))
-    if data.startswith(b"\xef\xbb\xbf"):
-        yield Violation(path, 1, "$", "warning", "byte order mark")
+    yield from _mark(path, data)
 
 
 def _document(path: Path, data: bytes, kind: str) -> Iterator[Violation]:
     """Check a file that holds one value."""
-    plain = data.removeprefix(b"\xef\xbb\xbf")
     try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
         if kind == "toml":
-            value = tomllib.loads(plain.decode("utf-8"), parse_float=schema.finite)
-            found = schema.violations("config", value)
+            for wrong in config_errors.violations(text, config.parse(text)):
+                yield _violation(path, wrong.line, wrong)
         else:
-            value = schema.parse(plain)
-            found = schema.unsound(value) if kind == "schema" else schema.violations(kind, value)
+            value = schema.parse(text.encode())
+            for one in (
+                schema.unsound(value) if kind == "schema" else schema.violations(kind, value)
+            ):
+                yield _violation(path, line_numbers.in_json(text, one.path), one)
     except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None) or re.search(r"\(at line (\d+)", str(error))
-        number = int(line[1]) if isinstance(line, re.Match) else line or 1
-        yield Violation(path, number, "$", "error", _reason(error))
-        return
-    text = plain.decode("utf-8")
-    where = line_numbers.in_toml if kind == "toml" else line_numbers.in_json
-    for one in found:
-        yield _violation(path, where(text, list(one.absolute_path)), one)
-    if plain != data:
+        line = re.search(r"line (\d+)", str(error))
+        yield Violation(path, int(line[1]) if line else 1, "$", "error", _reason(error))
+    else:
+        yield from _mark(path, data)
+
+
+def _mark(path: Path, data: bytes) -> Iterator[Violation]:
+    if data.startswith(b"\xef\xbb\xbf"):
         yield Violation(path, 1, "$", "warning", "byte order mark")
 
 
-def _violation(path: Path, line: int, error: "ValidationError") -> Violation:
-    return Violation(path, line, error.json_path, "error", error.message[:_LONGEST])
+def _violation(
+    file: Path, line: int, one: schema.SchemaViolation | config_errors.SettingError
+) -> Violation:
+    place = schema.json_path(one.path)
+    return Violation(file, line, place, "error", one.message[:_LONGEST])
 
 
 def _reason(error: Exception) -> str:
     """Return why a text is not JSON or TOML."""
     if isinstance(error, RecursionError):
         return "nested too deep"
-    return ("not JSON: " if isinstance(error, json_format.JSONDecodeError) else "") + str(error)[
-        :_LONGEST
-    ]
+    before = "not JSON: " if isinstance(error, json_format.JSONDecodeError) else ""
+    return before + str(error)[:_LONGEST]
 
 
 # --- the report ----------------------------------------------------------------------------------
@@ -241,19 +233,18 @@ def _reason(error: Exception) -> str:
 def show(workspace: Workspace, paths: Iterable[str] = (), *, json: bool = False) -> None:
     """Check files, and folders as workspaces, or the workspace; print what is wrong.
 
-    With `json`, as JSON lines, the last with the numbers (`schemas/validate`). Under GitHub
-    Actions, as its annotations. Raise InvalidError when there is an error.
+    With `json`, print JSON lines, the last with the numbers (`schemas/validate`). Under GitHub
+    Actions, print its annotations. Raise InvalidError when there is an error.
     """
     counts: Counter[str] = Counter()
     named_paths = [Path(path) for path in paths]
     if not named_paths and not (workspace.root / "dodo.py").exists():
         named_paths = [workspace.root]  # no workspace: then a file has to be there
     shape = _json if json else _github if os.environ.get("GITHUB_ACTIONS") == "true" else _text
-
-    most = math.inf if json else _MOST
+    most = math.inf if json else _SHOWN
 
     def report() -> Iterator[str]:
-        for file, found in _all(workspace.root, named_paths, counts, most):
+        for file, found in _all(workspace.root, named_paths, counts):
             shown = 0
             for finding in found:
                 counts[finding.level] += 1
@@ -261,7 +252,7 @@ def show(workspace: Workspace, paths: Iterable[str] = (), *, json: bool = False)
                 if shown <= most:
                     yield shape(finding)
             if shown > most:
-                yield f"and {shown - _MOST} more in {printable(str(file))}"
+                yield f"and {shown - _SHOWN} more in {printable(str(file))}"
         yield _numbers(counts) if json else _summary(counts)
 
     say(report())
@@ -270,41 +261,39 @@ def show(workspace: Workspace, paths: Iterable[str] = (), *, json: bool = False)
 
 
 def _all(
-    root: Path, paths: list[Path], counts: Counter[str], most: float
+    root: Path, paths: list[Path], counts: Counter[str]
 ) -> Iterator[tuple[Path, Iterator[Violation]]]:
-    """Return the findings of each file."""
+    """Yield each file with its findings."""
     for path in paths or [root]:
         if not path.is_dir():
-            yield path, _one(path, counts, most)
+            yield path, _one(path, counts)
             continue
         before = counts["files"]
         for target in of_workspace(Workspace(path)):
-            yield target.file, _present(target, counts, most)
+            yield target.file, _present(target, counts)
         if paths and counts["files"] == before:
-            yield (
-                path,
-                iter([Violation(path, 1, "$", "error", "has no file that could be checked")]),
-            )
+            nothing = Violation(path, 1, "$", "error", "has no file that could be checked")
+            yield path, iter([nothing])
     if not paths or any(path.is_dir() for path in paths):
         for file in sorted(schema.resource("schemas").glob("*.json")):
-            yield file, _present(Target(file, "schema"), counts, most)
+            yield file, _present(Target(file, "schema"), counts)
 
 
-def _one(path: Path, counts: Counter[str], most: float) -> Iterator[Violation]:
-    """Check a file that somebody named: it has to be there and to be known."""
+def _one(path: Path, counts: Counter[str]) -> Iterator[Violation]:
+    """Check a file that was named: it must exist and have a known name."""
     counts["files"] += 1
     try:
-        yield from check(named(path), counts, most)
+        yield from check(named(path), counts)
     except FileNotFoundError:
         yield Violation(path, 1, "$", "error", "not there")
     except InvalidError as error:
         yield Violation(path, 1, "$", "error", str(error))
 
 
-def _present(target: Target, counts: Counter[str], most: float) -> Iterator[Violation]:
-    """Check a file of a workspace, which need not be there."""
+def _present(target: Target, counts: Counter[str]) -> Iterator[Violation]:
+    """Check a file of a workspace, which may be missing."""
     try:
-        yield from check(target, counts, most)
+        yield from check(target, counts)
         counts["files"] += 1
     except FileNotFoundError:
         counts["not there"] += 1
@@ -321,7 +310,7 @@ def _json(finding: Violation) -> str:
 
 
 def _github(finding: Violation) -> str:
-    """Return an annotation as GitHub Actions reads it, escaped as its own toolkit does."""
+    """Return an annotation of GitHub Actions, escaped as its own toolkit does."""
     place = "".join(_ESCAPES.get(one, one) for one in str(finding.file))
     message = _text(finding).replace("%", "%25")
     return f"::{finding.level} file={printable(place)},line={finding.line}::{message}"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from haios_dag import status
 from haios_dag.base import schema
 from haios_dag.base.workspace import Workspace
+from haios_dag.status import status_writer
 
 NOW = "2026-01-31T12:00:00.000+00:00"
 DUE = "2026-01-31T13:00:00.000+00:00"
@@ -54,7 +54,7 @@ FILES = {"status": "haios-status.json", "status-slim": "haios-status-slim.json"}
 WRITER = f"""
 import json, sys
 from pathlib import Path
-from haios_dag import status
+from haios_dag.status import status_writer
 from haios_dag.base.workspace import Workspace
 workspace, pulse = Workspace(Path(sys.argv[1])), json.loads({json.dumps(PULSE)!r})
 """
@@ -62,7 +62,7 @@ workspace, pulse = Workspace(Path(sys.argv[1])), json.loads({json.dumps(PULSE)!r
 
 def write(workspace: Workspace, **changes: Any) -> list[str]:  # noqa: ANN401
     """Write the status of a beat with a memory, with some arguments changed."""
-    return status.write(workspace, **{"memory": MEMORY, "pulse": PULSE} | changes)
+    return status_writer.write(workspace, **{"memory": MEMORY, "pulse": PULSE} | changes)
 
 
 def both(workspace: Workspace) -> Iterator[dict[str, Any]]:

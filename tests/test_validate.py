@@ -90,7 +90,7 @@ def test_event_log(
         ("haios.toml", "[bridge]\n\nbudget = 0\n", (3, "$.bridge.budget")),
         ("haios.toml", "[bridge]\nbudget = \n", (2, "$")),
         ("haios.toml", "[ingest]\nmax_megabytes = nan\n", (1, "$")),
-        ("haios.toml", "\n[ingest]\nsurprise = 1\n", (2, "$.ingest")),
+        ("haios.toml", "\n[ingest]\nsurprise = 1\n", (3, "$.ingest.surprise")),
         (
             "x.schema.json",
             '{\n"properties": {\n"a": {"type": "text"}}}',
@@ -177,7 +177,7 @@ def test_report_is_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_all_errors_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The errors that nobody is shown are as many as those that JSON has, whatever they are."""
+    """The errors that people are not shown are as many as those that JSON has."""
     path = tmp_path / "log.jsonl"
     events = [
         heartbeat(new_insights=-1, seconds=None),

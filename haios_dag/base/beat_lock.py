@@ -1,7 +1,7 @@
-"""The marker that a beat leaves in the lock file that it holds: which beat it is, and whose.
+"""The lock file of the beat holds a marker: which beat holds it, and in which process.
 
-It stands there from the beat's start until its event is on the disk, so whoever finds it without
-the lock has found a beat that never ended.
+The marker stays from the beat's start until its event is on the disk. A marker in a file that is
+not locked is that of a beat that never ended.
 """
 
 import json
@@ -16,7 +16,7 @@ from haios_dag.base.workspace import Workspace
 
 
 def write(held: IO[bytes], beat: str, started: datetime) -> None:
-    """Leave the marker of a beat of this process, durably; raise OSError."""
+    """Write the marker of a beat of this process, durably; raise OSError."""
     marker = {
         "beat": beat,
         "pid": os.getpid(),
@@ -27,12 +27,12 @@ def write(held: IO[bytes], beat: str, started: datetime) -> None:
 
 
 def clear(held: IO[bytes]) -> None:
-    """Take the marker away, durably; raise OSError."""
+    """Remove the marker, durably; raise OSError."""
     _rewrite(held, b"")
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """Return what the content of a lock file says, unchecked; {} where it says nothing."""
+    """Return the marker in a lock file's content, unchecked; {} without one."""
     try:
         marker = json.loads(data)
     except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def read(workspace: Workspace) -> dict[str, Any]:
-    """Return the marker of the beat under way, or of one cut off, unchecked; {} where none is.
+    """Return the marker of the beat under way or cut off, unchecked; {} without one.
 
     Raise OSError.
     """
@@ -52,9 +52,9 @@ def read(workspace: Workspace) -> dict[str, Any]:
 
 
 def is_held(workspace: Workspace) -> bool:
-    """Tell whether somebody holds the lock, by trying it; raise OSError.
+    """Tell whether the lock is held, by trying it; raise OSError.
 
-    To be asked only where there is a marker, so that a beat about to begin is never refused.
+    Call this only when there is a marker, so that a beat about to begin is never refused.
     """
     try:
         files.lock(workspace.beat_lock, wait=False).close()

@@ -14,7 +14,7 @@ def iso(instant: datetime) -> str:
 
 
 def stamp(instant: datetime) -> str:
-    """Return what the id of a beat of that instant begins with: texts in the order of time.
+    """Return the beginning of the id of a beat, which sorts by time.
 
     UTC to the second, and the microseconds as five hexadecimal digits.
     """

@@ -1,15 +1,16 @@
-"""`haios.toml` and `.env`: what the operator may set, checked before it is used."""
+"""The settings in `haios.toml` and `.env`, checked before they are used."""
 
+import contextlib
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from haios_dag.base import files, schema
-from haios_dag.base.errors import ConfigError, InvalidError
+from haios_dag.base import config_errors, files, schema
+from haios_dag.base.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ class Notify:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All sections. Meanings and defaults stand in `schemas/config.schema.json`."""
+    """All sections; `schemas/config.schema.json` has their meanings and defaults."""
 
     ingest: Ingest
     memory: Memory
@@ -121,42 +122,50 @@ class Config:
     notify: Notify
 
 
+def parse(text: str) -> dict[str, Any]:
+    """Return the settings in a text of TOML, unchecked.
+
+    Raise ValueError, also for nan and infinity, and RecursionError.
+    """
+    return tomllib.loads(text, parse_float=schema.finite)
+
+
 def load(path: Path) -> Config:
     """Return the settings in a `haios.toml`, or the defaults when there is no such file.
 
-    Raise ConfigError, naming the key, when the file is unreadable, not TOML or not valid.
+    Raise ConfigError, naming line and key, when the file is unreadable, not TOML or not valid.
     """
     given: dict[str, Any] = {}
-    try:
-        given = tomllib.loads(files.read(path).decode("utf-8-sig"), parse_float=schema.finite)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
-    if given:
-        try:
-            schema.validate("config", given)
-        except InvalidError as error:
-            raise ConfigError(f"{path}: {error}; correct that key or delete it") from None
+    with contextlib.suppress(FileNotFoundError), _named(path):
+        text = files.read(path).decode("utf-8-sig")
+        given = parse(text)
+    if given and (found := config_errors.violations(text, given)):
+        raise ConfigError(config_errors.sentence(path, found))
+
+    rules = schema.load("config")["properties"]
 
     def section(name: str) -> dict[str, Any]:
-        rules = schema.load("config")["properties"][name]["properties"]
-        values: dict[str, Any] = {key: rule["default"] for key, rule in rules.items()}
-        values.update(given.get(name, {}))
-        return values
+        defaults = {key: rule["default"] for key, rule in rules[name]["properties"].items()}
+        return {**defaults, **given.get(name, {})}
 
-    return Config(
-        ingest=Ingest(**section("ingest")),
-        memory=Memory(**section("memory")),
-        synthesis=Synthesis(**section("synthesis")),
-        bridge=Bridge(**section("bridge")),
-        events=Events(**section("events")),
-        signals=Signals(**section("signals")),
-        resonance=Resonance(**section("resonance")),
-        status=Status(**section("status")),
-        schedule=Schedule(**section("schedule")),
-        notify=Notify(**section("notify")),
-    )
+    return Config(**{name: kind(**section(name)) for name, kind in get_type_hints(Config).items()})
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a file into a ConfigError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; correct that") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deep; correct it") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be used: {error}; correct it") from None
 
 
 def environment(path: Path) -> Mapping[str, str]:
@@ -167,19 +176,16 @@ def environment(path: Path) -> Mapping[str, str]:
     file (it holds keys), or when it is not a file of UTF-8 text.
     """
     try:
-        mode = path.stat().st_mode
+        with _named(path):
+            mode = path.stat().st_mode
     except FileNotFoundError:
         return os.environ
-    except OSError as error:
-        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
     if not stat.S_ISREG(mode):
         raise ConfigError(f"{path} is not a file; move it away")
     if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
         raise ConfigError(f"{path} can be read or written by others; run: chmod 600 {path}")
     from dotenv import dotenv_values  # 20 ms
 
-    try:
+    with _named(path):
         values = dotenv_values(path, interpolate=False, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}; correct the file or delete it") from None
     return {key: value for key, value in values.items() if value is not None} | dict(os.environ)

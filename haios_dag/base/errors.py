@@ -1,12 +1,12 @@
 """The one exception tree.
 
-Each message is one sentence for the operator: what happened, to which path, what to do next.
-Anything else that is raised is a bug.
+Each message is one sentence for the operator: what happened, to which path, what to do next. Any
+other exception is a bug.
 """
 
 
 class HaiosError(Exception):
-    """Something outside the program is wrong, and the message says what to do about it."""
+    """Something outside the program is wrong; the message says what to do."""
 
 
 class ConfigError(HaiosError):
@@ -36,18 +36,18 @@ class LockedError(HaiosError):
 class MemoryUnavailableError(HaiosError):
     """The memory database is missing, locked, corrupt, full, read-only or not a memory.
 
-    `is_busy` tells that another program has locked it, so that nothing is known of its state.
+    `is_busy`: another program has locked it, so its state is unknown.
     """
 
     is_busy = False
 
 
 class ModelError(HaiosError):
-    """The embedding model cannot be loaded, or what it answers is no vector."""
+    """The embedding model cannot be loaded, or does not return a vector."""
 
 
 class ScheduleError(HaiosError):
-    """A scheduler cannot be told what it should do."""
+    """A scheduler entry cannot be made, installed or removed."""
 
 
 class StatusError(HaiosError):
@@ -59,4 +59,4 @@ class UndoError(HaiosError):
 
 
 class OutputError(HaiosError):
-    """What was to be shown cannot be written; that is said on stderr when the program ends."""
+    """Output cannot be written; a message on stderr says so when the program ends."""

@@ -1,11 +1,11 @@
-"""The line on which a value stands in a text of JSON or TOML, which their readers do not keep."""
+"""The line of a value in a text of JSON or TOML, which their parsers do not keep."""
 
 import json
 import re
 
 
 def in_json(text: str, path: list[str | int]) -> int:
-    """Return the line of the value at a path of a JSON text that is valid, from 1."""
+    """Return the line, from 1, of the value at a path in a valid JSON text."""
     decoder = json.JSONDecoder()
     blank = re.compile(r"[\s,:]*")
 
@@ -30,15 +30,10 @@ def in_json(text: str, path: list[str | int]) -> int:
 
 def in_toml(text: str, path: list[str | int]) -> int:
     """Return the line of a setting, its section's where it is not found, or 1, in a TOML text."""
-    names = [re.escape(str(part)) for part in path[:2]]
-    section = (
-        re.search(rf"^[ \t]*\[[ \t]*{names[0]}[ \t]*\]", text, re.MULTILINE) if names else None
-    )
-    if not section:
-        return 1
-    key = None
-    if len(names) > 1:
-        key = re.compile(rf"^[ \t]*\"?{names[1]}\"?[ \t]*=", re.MULTILINE).search(
-            text, section.end()
-        )
-    return text.count("\n", 0, (key or section).start()) + 1
+    names = [rf"[\"']?{re.escape(str(part))}[\"']?[ \t]*" for part in path[:2]]
+    start = 0
+    if names and (section := re.search(rf"^[ \t]*\[[ \t]*{names[0]}\]", text, re.MULTILINE)):
+        start = section.start()
+        names = names[1:]
+    key = re.compile(rf"^[ \t]*{names[0]}[.=]", re.MULTILINE).search(text, start) if names else None
+    return text.count("\n", 0, key.start() if key else start) + 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """Give a function to call with the number of things done; a bar appears after a second.
+    """Yield a function to call with the number of things done; a bar appears after a second.
 
     Nothing is shown, and nothing imported, unless standard error is a terminal.
     """

@@ -1,28 +1,29 @@
-"""JSON Schemas (draft 2020-12) and validation with messages that name the place.
+"""JSON Schemas (draft 2020-12), and validation with messages that name the place."""
 
-Two validators share the work: jsonschema_rs accepts, a hundred times as fast and with half the
-time to import; what it does not accept, jsonschema decides, and puts into words.
-"""
-
-import contextlib
 import functools
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from haios_dag.base.errors import InvalidError
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
-    from jsonschema_rs import Draft202012Validator as BriefValidator
+    from jsonschema_rs import Draft202012Validator
 
 _ID = "urn:haios-dag:schema:"
 _PACKAGE = Path(__file__).parents[1]
+_LEVELS = 100  # of nesting that are looked at; no schema describes more than ten
+_SHOWN = 3
+
+
+class SchemaViolation(NamedTuple):
+    """What is wrong, and at which path inside the value."""
+
+    path: list[str | int]
+    message: str
 
 
 def resource(name: str) -> Path:
@@ -81,95 +82,61 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - any value that JSON has
     return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=unique)
 
 
-def _is_date_time(value: object) -> bool:
-    """Tell whether a text names a day and a time that exist."""
-    try:
-        return not isinstance(value, str) or bool(datetime.fromisoformat(value))
-    except ValueError:
-        return False
-
-
 @functools.cache
-def acceptor(*names: str) -> Callable[[object], bool]:
-    """Return what tells quickly whether a value matches all of some schemas.
+def validator(*names: str) -> "Draft202012Validator":
+    """Return the validator of some schemas together.
 
-    It may say no to, or raise ValueError for, what `violations` finds nothing wrong with: a text
-    with half a surrogate pair, or more levels than it can go down.
+    Its `is_valid` is the quickest answer; it raises ValueError for a text with half a surrogate
+    pair, which `violations` takes.
 
-    Its own check of dates takes the place of ours, a call of Python for each: beside the pattern
-    that they have, both accept the same. What says that Python's `$` is to be the very end is left
-    out: here it is, and looking ahead is slow.
+    Our patterns end in what makes Python's `$` mean the very end. Here it does so anyway, and
+    looking ahead is slow, so it is left out.
     """
     from jsonschema_rs import Draft202012Validator  # 30 ms
 
     text = json.dumps([load(name) for name in names]).replace(r"$(?!\\n)", "$")
-    return Draft202012Validator({"allOf": json.loads(text)}, validate_formats=True).is_valid
+    return Draft202012Validator({"allOf": json.loads(text)}, validate_formats=True)
 
 
-@functools.cache
-def _brief(name: str) -> "BriefValidator":
-    """Return a validator that finds what `_validator` finds, in its own words."""
-    from jsonschema_rs import Draft202012Validator
-
-    formats = {"date-time": _is_date_time}
-    return Draft202012Validator(load(name), validate_formats=True, formats=formats)
+def violations(names: str | Iterable[str], instance: object) -> list[SchemaViolation]:
+    """Return every violation of one or more schemas, in the order of their places."""
+    return _found(validator(*([names] if isinstance(names, str) else names)), instance)
 
 
-@functools.cache
-def _validator(name: str) -> "Draft202012Validator":
-    from jsonschema import Draft202012Validator, FormatChecker  # 70 ms
-
-    formats = FormatChecker(formats=())
-    formats.checks("date-time")(_is_date_time)
-    return Draft202012Validator(load(name), format_checker=formats)
-
-
-def violations(name: str, instance: object) -> "list[ValidationError]":
-    """Return every violation, in the order of their places; [] when valid.
-
-    What a schema marks as `writeOnly` is a secret: the message does not quote it.
-    """
-    try:
-        if acceptor(name)(instance):
-            return []
-    except ValueError:
-        pass  # the other one takes every value that Python reads
-    found = list(_validator(name).iter_errors(instance))
-    for error in found:
-        secret = isinstance(error.schema, dict) and error.schema.get("writeOnly")
-        if secret and error.validator != "additionalProperties":  # which quotes keys alone
-            error.message = f"it is not of this {error.validator}: {error.validator_value}"
-    return sorted(found, key=lambda error: [str(part) for part in error.path])
-
-
-def places(
-    names: Iterable[str], instance: object, *, brief: bool = False
-) -> Iterator[tuple[str, str]]:
-    """Return the JSON path of each violation of some schemas, and what it is.
-
-    When `brief`, in the words and the order of jsonschema_rs, at a tenth of the cost.
-    """
-    names = list(names)
-    found: list[tuple[str, str]] = []
-    if brief:
-        with contextlib.suppress(ValueError):  # a value that only the other one takes
-            found = [
-                (".".join(["$", *map(str, error.instance_path)]), error.message)
-                for name in names
-                for error in _brief(name).iter_errors(instance)
-            ]
-    # All in the same words, so that what two schemas say alike is one.
-    yield from found or [
-        (e.json_path, e.message) for name in names for e in violations(name, instance)
-    ]
-
-
-def unsound(schema: object) -> "list[ValidationError]":
-    """Return every violation of the metaschema by a schema; [] when it is one of draft 2020-12."""
-    from jsonschema import Draft202012Validator
+def unsound(schema: object) -> list[SchemaViolation]:
+    """Return every violation of the metaschema by a schema; [] for one of draft 2020-12."""
+    from jsonschema import Draft202012Validator  # 70 ms, only where schemas are checked
 
     found = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
-    return sorted(found, key=lambda error: [str(part) for part in error.path])
+    ordered = sorted(found, key=lambda error: [str(part) for part in error.path])
+    return [SchemaViolation(list(one.absolute_path), one.message) for one in ordered]
+
+
+def _found(by: "Draft202012Validator", instance: object) -> list[SchemaViolation]:
+    try:
+        errors = [(error.instance_path, error.message) for error in by.iter_errors(instance)]
+    except ValueError:  # half a surrogate pair, or too deep to be quoted
+        errors = [(error.instance_path, error.message)
+                  for error in by.iter_errors(_plain(instance, _LEVELS))]  # fmt: skip
+    unique = {(tuple(path), message): None for path, message in errors}
+    ordered = sorted(unique, key=lambda one: [str(part) for part in one[0]])
+    return [SchemaViolation(list(path), message) for path, message in ordered]
+
+
+def _plain(value: object, levels: int) -> object:
+    """Return a JSON value without half surrogate pairs and without what lies deeper."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_plain(k, 0): _plain(v, levels - 1) for k, v in value.items()} if levels else {}
+    if isinstance(value, list):
+        return [_plain(one, levels - 1) for one in value] if levels else []
+    return value
+
+
+def json_path(path: Iterable[str | int]) -> str:
+    """Return a path as JSON path, such as `$.steps.embed` or `$.folders[1]`."""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def problems(name: str, instance: object) -> list[str]:
@@ -178,13 +145,13 @@ def problems(name: str, instance: object) -> list[str]:
     `place` is the dotted path inside `instance`, `(top)` for the whole.
     """
     return [
-        f"{'.'.join(map(str, error.absolute_path)) or '(top)'}: {error.message[:300]}"
-        for error in violations(name, instance)
+        f"{'.'.join(map(str, one.path)) or '(top)'}: {one.message[:300]}"
+        for one in violations(name, instance)
     ]
 
 
 def validate(name: str, instance: object) -> None:
     """Raise InvalidError, naming the first violations, unless `instance` matches the schema."""
     if found := problems(name, instance):
-        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""  # noqa: PLR2004
-        raise InvalidError("; ".join(found[:3]) + more)
+        more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
+        raise InvalidError("; ".join(found[:_SHOWN]) + more)

@@ -1,4 +1,4 @@
-"""A workspace is the folder that holds `dodo.py`; here is every path of it."""
+"""Every path in a workspace, the folder that holds `dodo.py`."""
 
 import re
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from haios_dag.base.errors import ConfigError
 if TYPE_CHECKING:
     from haios_dag.base.config import Config
 
-# From the root: what scheduled tasks print, where nobody sees it. A task that finds more bytes
-# there sets the file aside, so that there are two such files at most.
+# What scheduled tasks print goes to these files. A task that finds more than OUTPUT_AT bytes there
+# renames the file to NAME.1 first.
 OUTPUT_AT = 1_000_000
 OUTPUTS = {"heartbeat": ".haios/beat.log", "watchdog": ".haios/watchdog.log"}
-_LEVELS = 2000  # the real configuration has 183
-_SESSION_BYTES = 4096  # of `.claude/session`, which has comment lines before its number
+_LEVELS = 2000  # of nesting, at most; HAIOS's own configuration has 183
+_SESSION_BYTES = 4096  # read of `.claude/session`
 _NUMBER = re.compile(r"\s*[0-9]{1,6}\s*")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The paths and settings of one workspace; nothing is read before it is asked for.
+    """The paths and settings of one workspace, read when they are first used.
 
     `memory_flag` is the path given on the command line (`doit memory=PATH …`), or None.
     """
@@ -34,14 +34,14 @@ class Workspace:
 
     @cached_property
     def config(self) -> "Config":
-        """The settings; raise ConfigError."""
+        """The settings in `haios.toml`; raise ConfigError, with the same message each time."""
         from haios_dag.base import config
 
         return config.load(self.root / "haios.toml")
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """The process environment over `.env`; raise ConfigError."""
+        """The process environment, then `.env`; raise ConfigError likewise."""
         from haios_dag.base import config
 
         return config.environment(self.root / ".env")
@@ -53,7 +53,7 @@ class Workspace:
 
     @property
     def governance_logs(self) -> list[Path]:
-        """The governance log of HAIOS and the place where it used to be; we never write either."""
+        """HAIOS's governance log, and its former place; both are only read."""
         name = "governance-events.jsonl"
         return [self.root / ".claude" / name, self.root / ".claude" / "haios" / name]
 
@@ -69,27 +69,27 @@ class Workspace:
 
     @property
     def beat_lock(self) -> Path:
-        """The lock of the beat; its content is the beat under way (see `beat`)."""
+        """The lock of the beat, with the marker of the beat under way (see `beat_lock`)."""
         return self.root / ".haios" / "beat.lock"
 
     @property
     def pulse_lock(self) -> Path:
-        """The lock of those that tell when the pulse is late (see `alarm`)."""
+        """The lock of the watchdogs, which report a late pulse."""
         return self.root / ".haios" / "pulse.lock"
 
     @property
     def output(self) -> Path:
-        """What scheduled beats printed, where their scheduler does not keep it itself."""
+        """The output of scheduled beats, when their scheduler does not keep it."""
         return self.root / OUTPUTS["heartbeat"]
 
     @property
     def watchdog_output(self) -> Path:
-        """What scheduled watchdogs printed, likewise."""
+        """The output of scheduled watchdogs, likewise."""
         return self.root / OUTPUTS["watchdog"]
 
     @property
     def schedules(self) -> Path:
-        """The folder of the entries for schedulers."""
+        """The folder of the generated scheduler entries."""
         return self.root / "scheduler"
 
     @property
@@ -99,7 +99,7 @@ class Workspace:
 
     @cached_property
     def session(self) -> int | None:
-        """The session in `.claude/session`: its first line that is a number; None without."""
+        """The first line of `.claude/session` that is a number; None without one."""
         try:
             with files.open_plain(self.root / ".claude" / "session") as file:
                 lines = file.read(_SESSION_BYTES).decode("utf-8-sig", "replace").splitlines()
@@ -109,7 +109,7 @@ class Workspace:
 
     @cached_property
     def memory(self) -> Path:
-        """The memory database, which need not exist; raise ConfigError.
+        """The memory database, which may not exist yet; raise ConfigError.
 
         In this order: the command line, DB_PATH, `[memory] path`, the HAIOS configuration's
         `paths.memory_db`, `haios_memory.db` where it exists, `memory.db`.
@@ -129,14 +129,14 @@ class Workspace:
             raise ConfigError(f"{usual}: {error.strerror}; check that disk") from None
 
     def has_memory(self) -> bool:
-        """Tell whether there is a memory; raise ConfigError."""
+        """Tell whether the memory database exists; raise ConfigError."""
         try:
             return self.memory.exists()
         except OSError as error:
             raise ConfigError(f"{self.memory}: {error.strerror}; check that disk") from None
 
     def _below_root(self, named: str) -> Path:
-        """Return a path that somebody gave; raise ConfigError when it cannot be one."""
+        """Return a path from the root; raise ConfigError when it is not one."""
         if "\0" in named:
             raise ConfigError(f"the memory's path {named!r} has a NUL character; correct it")
         try:
@@ -145,7 +145,7 @@ class Workspace:
             raise ConfigError(f"the memory's path {named!r} names an unknown user") from None
 
     def _haios_memory(self) -> str | None:
-        """Return `paths.memory_db` of the HAIOS configuration, where there is one."""
+        """Return `paths.memory_db` of HAIOS's configuration, if any."""
         path = self.root / ".claude" / "haios" / "config" / "haios.yaml"
         try:
             text = files.read(path).decode("utf-8-sig")
@@ -164,7 +164,7 @@ class Workspace:
         except (KeyError, TypeError):
             return None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            # To guess here could begin a second, empty memory beside the real one.
+            # A guess could begin a second, empty memory beside the real one.
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path}: {reason}; set [memory] path in haios.toml") from None
         return found if isinstance(found, str) and found else None

@@ -1,4 +1,4 @@
-"""The keys of the status that say what needs attention: resonance and the signals."""
+"""The keys of the status that say what needs attention: signals and resonance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from haios_dag.base.workspace import Workspace
 from haios_dag.resonance import recent_findings
 from haios_dag.status import signals
 from haios_dag.status.signals import SignalFacts
+from haios_dag.status.status_reader import as_object
 
 _WAITING = "unembedded", "unconsidered", "waiting_pairs"
 
@@ -20,16 +21,16 @@ Keys = Mapping[str, Any]
 def keys(
     workspace: Workspace, before: Keys, *, pulse: Keys, memory: Keys | None, work: Keys
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return `signals`, `signal_sources`, `resonance`, and warnings; print what signals changed.
+    """Return `signals`, `signal_sources` and `resonance`, and warnings; print changed signals.
 
-    `before` is the slim status until now. `work` has what is known of `milestones`, `blocked`,
-    `stale` and `completed`, each as `signals.SignalFacts` has it. Raise ConfigError or EventError.
+    `before` is the slim status until now. `work` has `milestones`, `blocked`, `stale` and
+    `completed` of `signals.SignalFacts`. Raise ConfigError or EventError.
     """
     settings = workspace.config.signals
     warnings = []
     try:
         resonance = recent_findings.look(workspace, before.get("resonance"), missed=pulse["missed"])
-    except EventError as error:  # it is not worth the rest of the status
+    except EventError as error:  # the rest of the status is still useful
         resonance = {"newest": "", "findings": []}
         warnings.append(str(error))
     facts = SignalFacts(
@@ -38,11 +39,11 @@ def keys(
         failing=_failing(pulse),
         waiting=_waiting(workspace, memory, settings.backlog_beats),
         memory=memory,
-        memory_before=_object(before.get("memory")),
+        memory_before=as_object(before.get("memory")),
         findings=resonance["findings"],
     )
     sources, quiet = signals.watch(
-        facts, _object(before.get("signal_sources")), settings, clock.now()
+        facts, as_object(before.get("signal_sources")), settings, clock.now()
     )
     found = signals.judge(facts, settings, quiet)
     for line in signals.changes(found, before.get("signals")):
@@ -51,34 +52,30 @@ def keys(
 
 
 def waiting(memory: Keys | None) -> int | None:
-    """Return how many items and pairs wait in memory; None where that is not known."""
+    """Return how many items and pairs wait in memory; None when unknown."""
     found = [(memory or {}).get(name) for name in _WAITING]
     known = [one for one in found if isinstance(one, int)]
     return sum(known) if len(known) == len(found) else None
 
 
 def _waiting(workspace: Workspace, memory: Keys | None, beats: int) -> Sequence[int]:
-    """Return how many waited after each of some beats, as their events say, and now."""
+    """Return how many waited after each of the last beats, by their events, and now."""
     now = waiting(memory)
-    if not now:  # nothing waits, or nobody knows: it has not grown
+    if not now:  # none or unknown: no growth
         return ()
     past = []
     for entry in events.recent(workspace, beats, "heartbeat"):
-        steps = _object((entry.event or {}).get("steps"))
-        found = _object(steps.get("status")).get("waiting")
+        steps = as_object((entry.event or {}).get("steps"))
+        found = as_object(steps.get("status")).get("waiting")
         if isinstance(found, int):
             past.append(found)
     return [*past, now]
 
 
 def _failing(pulse: Keys) -> int:
-    """Return how many beats in a row did not go well, up to the one that is at work."""
+    """Return how many beats in a row did not go well, up to the one under way."""
     streak = pulse["streak"]
     past = streak["beats"] if streak and streak["outcome"] == "failing" else 0
-    if pulse["beat"] is None:  # run by hand: there is no beat at work
+    if pulse["beat"] is None:  # run by hand
         return int(past)
     return past + 1 if "failed" in pulse["outcomes"].values() else 0
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

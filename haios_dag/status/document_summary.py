@@ -1,4 +1,4 @@
-"""What the documents are, taken together: kinds, ages, what is stale, what came of what."""
+"""The documents taken together: kinds, ages, stale ones, and which led to which."""
 
 import datetime as dt
 import heapq
@@ -13,7 +13,7 @@ from haios_dag.status.work_items import counted
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _STALE = dt.timedelta(days=30)
 _SHOWN = 5  # entries of a short list
-_LISTED = 20  # entries of a list that a program reads, unless all are asked for
+_LISTED = 20  # entries of a list for programs, without `[status] detail`
 _FOLDERS_SHOWN = 12
 _LIVE = {
     "docs/checkpoints", "docs/plans", "docs/investigations", "docs/ADR", "docs/reports",
@@ -29,7 +29,7 @@ def live(documents: Iterable[KnownDocument]) -> list[KnownDocument]:
 
 
 def summary(documents: Sequence[KnownDocument]) -> dict[str, Any]:
-    """Return `documents`: how many, where, of what kind, whose heads are unusable, the newest."""
+    """Return the key `documents`: counts by folder and kind, unusable front matter, the newest."""
     unusable = [one.path for one in documents if one.problem]
     kept = dict([*_folders(documents).items()][:_FOLDERS_SHOWN])
     if rest := len(documents) - sum(kept.values()):
@@ -47,7 +47,7 @@ def summary(documents: Sequence[KnownDocument]) -> dict[str, Any]:
 
 
 def _folders(documents: Iterable[KnownDocument]) -> dict[str, int]:
-    """Return how many documents are below each folder of two levels, the fullest first."""
+    """Return the number of documents by the first two folders of their paths, the largest first."""
     found: Counter[str] = Counter()
     for folder, count in Counter(one.folder for one in documents).items():
         found["/".join(folder.split("/")[:2]) or "."] += count
@@ -55,9 +55,9 @@ def _folders(documents: Iterable[KnownDocument]) -> dict[str, int]:
 
 
 def _utc(nanoseconds: int) -> str:
-    """Return an instant of a file as ISO 8601 in UTC, to the second; none before 1970 or too far.
+    """Return a file's time stamp as ISO 8601 in UTC, to the second, from 1970 to 9999.
 
-    A file may have any time stamp, also one that no calendar has.
+    A file system may hold any other too.
     """
     seconds = min(max(nanoseconds // 10**9, 0), _LAST_SECOND)
     return clock.iso(dt.datetime.fromtimestamp(seconds, dt.UTC))
@@ -70,11 +70,10 @@ def workspace(
     *,
     detail: bool,
 ) -> dict[str, Any]:
-    """Return the full status's `workspace` over the live documents (contract 3.1, case 3 and 4).
+    """Return the full status's `workspace`, for the live documents (contract 3.1, cases 3 and 4).
 
-    `stale_count` counts documents of any status, as HAIOS does; `stale` only those whose status
-    is there and no end. Its items, oldest first, and the paths in `outstanding` are the first 20,
-    or all with `detail`.
+    `stale_count` counts documents of any status, as HAIOS does; `stale` only open ones. Its items,
+    oldest first, and the paths in `outstanding` are the first 20, or all with `detail`.
     """
     old = _old(found, now)
     stale = [(one, days) for one, days in old if one.is_open]
@@ -106,7 +105,7 @@ def workspace(
 
 
 def lists(found: Sequence[KnownDocument], now: dt.datetime) -> dict[str, Any]:
-    """Return the lists of the full status that are written with `[status] detail` (contract 3.1).
+    """Return the lists that the full status has with `[status] detail` (contract 3.1).
 
     `stale_items` holds documents of any status, as HAIOS's does.
     """
@@ -144,7 +143,7 @@ def _stale(one: KnownDocument, days: int) -> dict[str, Any]:
 
 
 def _old(found: Iterable[KnownDocument], now: dt.datetime) -> list[tuple[KnownDocument, int]]:
-    """Return the documents that were last written more than 30 days ago and how many, oldest first.
+    """Return the documents last changed more than 30 days ago, with their days, oldest first.
 
     `now` is naive and local, as the documents' own times are (contract section 3.1, case 4).
     """
@@ -158,7 +157,7 @@ def _unfinished(found: Iterable[KnownDocument]) -> list[str]:
 
 
 def alignment(found: Iterable[KnownDocument]) -> dict[str, Any]:
-    """Return the documents that belong to an item, and the plans that belong to none (case 12)."""
+    """Return the documents that belong to an item, and the plans without one (case 12)."""
     found = list(found)
     return {
         "aligned": [
@@ -172,7 +171,7 @@ def alignment(found: Iterable[KnownDocument]) -> dict[str, Any]:
 
 
 def _spawn_map(found: Iterable[KnownDocument]) -> dict[str, list[str]]:
-    """Return what came of what: parents, as `spawned_by` names them, with their ids (case 12)."""
+    """Return the ids of the documents that name each parent in `spawned_by` (case 12)."""
     children: dict[str, set[str]] = {}
     for one in found:
         if (parent := one.text("spawned_by")) and (name := one.text("backlog_id")):

@@ -16,9 +16,8 @@ _HEAD = front_matter.MAX_CHARACTERS * 2  # bytes read of a file whose front matt
 _JSON_BYTES = 2**20
 _NAME_CHARACTERS = 200
 
-# `name: plain-word` as the first field, not continued on the next line and not said again, is what
-# YAML would say too, fifty times faster, and it holds where a later field is not YAML. Anything
-# else is left to YAML.
+# `name: plain-word` as the first field, on one line and not repeated, means the same in YAML. To
+# read it directly is fifty times as fast, and works when a later field is not YAML.
 _PLAIN = re.compile(rb"---[ \t]*\r?\nname: +([A-Za-z][A-Za-z0-9_-]{0,199})[ \t]*\r?\n(?=\S)")
 _AGAIN = re.compile(rb"^[\"'? ]*name", re.MULTILINE)
 _CLOSING = re.compile(rb"^---[ \t]*\r?$", re.MULTILINE)
@@ -26,10 +25,10 @@ _NOT_TEXT = {b"true", b"false", b"yes", b"no", b"on", b"off", b"null", b"y", b"n
 
 
 def gather(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
-    """Return `commands`, `skills`, `agents` and `mcps`, and warnings for what cannot be read.
+    """Return `commands`, `skills`, `agents` and `mcps`, and warnings.
 
-    A folder or file that is not there offers nothing; a list that cannot be known is None.
-    `tools` of an MCP server is None: only the running server knows.
+    A missing folder or file gives an empty list, an unreadable one None and a warning. `tools` of
+    an MCP server is None: only the running server knows.
     """
     claude = workspace.root / ".claude"
     warnings: list[str] = []
@@ -49,9 +48,9 @@ def gather(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
 
 
 def dashboard(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
-    """Return `hooks` and `valid_templates`, which HAIOS's dashboard shows, and warnings as above.
+    """Return `hooks` and `valid_templates`, which HAIOS's dashboard shows, and warnings.
 
-    `hooks` has the events of the settings, each with the number of its commands.
+    `hooks` has the number of commands of each event in the settings.
     """
     claude = workspace.root / ".claude"
     warnings: list[str] = []
@@ -66,7 +65,7 @@ def dashboard(workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
 
 
 def _known(warnings: list[str], path: Path, read: Callable[[Path], object], absent: object) -> Any:  # noqa: ANN401 - what `read` returns
-    """Return what stands at a path, `absent` where there is none, or None and add a warning."""
+    """Return `read(path)`, `absent` when it is missing, or None and add a warning."""
     try:
         return read(path)
     except FileNotFoundError:
@@ -78,7 +77,7 @@ def _known(warnings: list[str], path: Path, read: Callable[[Path], object], abse
 
 
 def _markdown(folder: Path) -> list[Path]:
-    """Return the Markdown files directly in a folder, README aside, in the order of names."""
+    """Return the Markdown files directly in a folder, without README, sorted by name."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_file()]
     return [
@@ -90,17 +89,16 @@ def _markdown(folder: Path) -> list[Path]:
 
 def _skills(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        return [folder / name / "SKILL.md" for name in sorted(entry.name for entry in entries
-                if entry.is_dir())]  # fmt: skip
+        return sorted(folder / entry.name / "SKILL.md" for entry in entries if entry.is_dir())
 
 
 def _stems(paths: Iterable[Path], before: str = "") -> list[str]:
-    """Return the file names without `.md`; bytes that are no text are shown as U+FFFD."""
+    """Return the file names without `.md`; bytes that are not UTF-8 become U+FFFD."""
     return [before + os.fsencode(path.stem).decode("utf-8", "replace") for path in paths]
 
 
 def _name(path: Path) -> list[str]:
-    """Return the `name` in a file's front matter as a list of one, or []; raise as `_bytes`."""
+    """Return the `name` in a file's front matter as a list of one, or []; raise OSError."""
     head = _bytes(path, _HEAD)
     plain = _PLAIN.match(head)
     if plain and plain[1].lower() not in _NOT_TEXT:
@@ -117,9 +115,9 @@ def _servers(path: Path) -> list[dict[str, Any]]:
 
 
 def _hooks(path: Path) -> dict[str, int]:
-    """Return how many commands the events of a `settings.json` have; raise OSError or ValueError.
+    """Return the number of commands of each event in a `settings.json`.
 
-    Not the commands themselves: they may name secrets.
+    The commands themselves may contain secrets. Raise OSError or ValueError.
     """
     found = {}
     for event, matchers in sorted(_object(path, "hooks").items()):
@@ -130,7 +128,7 @@ def _hooks(path: Path) -> dict[str, int]:
 
 
 def _object(path: Path, name: str) -> dict[str, Any]:
-    """Return the object of that name in a JSON file, {} where it is absent.
+    """Return the object of that name in a JSON file, {} when it is absent.
 
     Raise OSError or ValueError.
     """
@@ -145,6 +143,6 @@ def _object(path: Path, name: str) -> dict[str, Any]:
 
 
 def _bytes(path: Path, limit: int) -> bytes:
-    """Return at most so many bytes of a file; raise OSError, also for a pipe or such."""
+    """Return at most `limit` bytes of a regular file; raise OSError."""
     with files.open_plain(path) as file:
         return file.read(limit)

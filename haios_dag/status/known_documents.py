@@ -1,7 +1,6 @@
-"""The documents of a workspace as the status sees them: path, last change, head.
+"""The documents of a workspace as the status sees them: path, last change, front matter.
 
-What ingest keeps of each file is used as it is where ingest has just looked; else each file is
-compared with it and parsed where it differs. The words for finished stand here, once.
+Right after ingest, its ledger is used as it is; otherwise files that differ from it are parsed.
 """
 
 import datetime as dt
@@ -18,22 +17,20 @@ from haios_dag.ingest.scan import find_files
 from haios_dag.memory import open_memory
 from haios_dag.memory.records import FileState
 
-# What HAIOS calls finished in one place or another (contract section 5), and its plain synonyms.
+# What HAIOS calls finished in one place or another (contract section 5), and synonyms.
 FINISHED = frozenset({
     "complete", "completed", "done", "closed", "archived", "duplicate", "wontfix", "dismissed",
     "invalid", "deferred", "superseded", "resolved", "rejected", "cancelled", "final",
 })  # fmt: skip
-_ADR = "architecture_decision_record"  # for which alone `accepted` is an end
+_ADR = "architecture_decision_record"  # the one template that `accepted` finishes
 _BYTES = 2 * front_matter.MAX_CHARACTERS
-
-
 _EMPTY = {"", "null"}
 
 
 class KnownDocument(NamedTuple):
-    """One Markdown file: its path from the workspace, when it changed (ns), what its head says.
+    """One Markdown file: its path from the workspace, its last change (ns), its front matter.
 
-    `fields` is empty without front matter, or where `problem` says why it cannot be used.
+    `fields` is empty without front matter, or when `problem` says why that cannot be used.
     """
 
     path: str
@@ -43,33 +40,33 @@ class KnownDocument(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The folder it stands in, "" for the top of the workspace."""
+        """Its folder, "" for the top of the workspace."""
         return self.path.rpartition("/")[0]
 
     @property
     def template(self) -> str:
-        """What kind of document it is by its own words; `unknown` without."""
+        """Its kind; `unknown` when it has none."""
         return self.text("template") or "unknown"
 
     @property
     def status(self) -> str:
-        """Its own word for its state, in lower case; `unknown` without."""
+        """Its status in lower case; `unknown` when it has none."""
         return (self.text("status") or "unknown").lower()
 
     @property
     def is_finished(self) -> bool:
-        """Whether its status is an end."""
+        """Whether its status is a final one."""
         return self.status in FINISHED or (self.status == "accepted" and self.template == _ADR)
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a status, and that is no end."""
+        """Whether it has a status that is not final."""
         return self.text("status") is not None and not self.is_finished
 
     def text(self, name: str) -> str | None:
-        """Return a field that should be text; a number is taken as it is written, `null` is none.
+        """Return a field as text, a number as it is written; None without, and for `null`.
 
-        HAIOS's own line reading let the four letters `null` pass for an id (contract 3.1).
+        HAIOS's own reader took the four letters `null` for an id (contract 3.1).
         """
         value = self.fields.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -77,18 +74,18 @@ class KnownDocument(NamedTuple):
         return value.strip() or None if isinstance(value, str) and value != "null" else None
 
     def texts(self, name: str) -> list[str]:
-        """Return the texts in a field that should be a list of them, or is one alone."""
+        """Return the texts of a field that holds a list, or one text."""
         value = self.fields.get(name)
         found = value if isinstance(value, list) else [value]
         return [one.strip() for one in found if isinstance(one, str) and one.strip() not in _EMPTY]
 
     def when(self) -> dt.datetime | None:
-        """Return when it says it was written last, naive and local; None where it does not."""
+        """Return its own date of the last change, naive and local; None without."""
         return instant(self.fields.get("last_updated")) or instant(self.fields.get("date"))
 
 
 def instant(value: object) -> dt.datetime | None:
-    """Return a date or time in ISO 8601 as HAIOS keeps it, naive and local; None for others."""
+    """Return a date or time in ISO 8601 as naive local time; None for anything else."""
     try:
         found = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
         return found.astimezone().replace(tzinfo=None) if found and found.tzinfo else found
@@ -99,7 +96,7 @@ def instant(value: object) -> dt.datetime | None:
 def gather(workspace: Workspace, *, has_looked: bool) -> tuple[list[KnownDocument], list[str]]:
     """Return every document that ingest reads, in the order of paths, and warnings.
 
-    `has_looked` tells that ingest has just compared the files with the ledger. Raise ConfigError.
+    `has_looked`: ingest has just compared the files with its ledger. Raise ConfigError.
     """
     warnings: list[str] = []
     known = _ledger(workspace)
@@ -116,18 +113,18 @@ _Known = tuple[str, FileState, str]
 
 
 def _ledger(workspace: Workspace) -> list[_Known] | None:
-    """Return what the memory's ledger holds; None where there is none or it cannot be read."""
+    """Return ingest's ledger; None when there is no memory or it cannot be read."""
     if not workspace.has_memory():
         return None
     try:
         with open_memory(workspace, write=False) as store:
             return store.documents.heads()
-    except MemoryUnavailableError:  # of which the step has told already
+    except MemoryUnavailableError:  # the step has warned of that
         return None
 
 
 def _read(workspace: Workspace, ledger: Iterable[_Known], warnings: list[str]) -> Iterator[_Known]:
-    """Yield every file there is with its head, parsed where the ledger does not know the file."""
+    """Yield every file with its front matter, parsed when the ledger does not have this version."""
     known = {path: (state, text) for path, state, text in ledger}
     for path, (file, state) in find_files(workspace).items():
         before = known.get(path)
@@ -146,12 +143,12 @@ def _read(workspace: Workspace, ledger: Iterable[_Known], warnings: list[str]) -
 
 
 def _documents(known: Sequence[_Known]) -> Iterator[KnownDocument]:
-    """Yield the documents; all heads are parsed as one JSON list, which takes half the time."""
+    """Yield the documents; all heads are parsed as one JSON list, in half the time."""
     try:
         heads = json.loads(f"[{','.join(text for *_, text in known)}]")
     except (ValueError, RecursionError):
         heads = []
-    if len(heads) != len(known):  # something else has written into the ledger
+    if len(heads) != len(known):  # another program wrote to the ledger
         heads = [document_head.load(text) for *_, text in known]
     for (path, (_, modified, changed), _text), said in zip(known, heads, strict=True):
         fields = said if isinstance(said, dict) else {}

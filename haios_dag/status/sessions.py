@@ -1,4 +1,4 @@
-"""Sessions: which one it is, and what changed between the two latest checkpoints."""
+"""The current session, and what changed between the two latest checkpoints."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,10 @@ def delta(
     session: int | None,
     milestone: Mapping[str, Any] | None,
 ) -> dict[str, Any] | None:
-    """Return `session_delta`, or None where nothing tells of any session.
+    """Return `session_delta`, or None without a checkpoint and a session.
 
-    The current session is never below `.claude/session`, for the next one is counted from it
-    (contract section 3.1), and the prior one is the latest before it. `added` and `completed`
-    compare the two latest checkpoints, `checkpoints`.
+    The current session is never below `session`, from which HAIOS counts the next one (contract
+    section 3.1). `added` and `completed` compare the two latest checkpoints.
     """
     by_number: dict[int, list[KnownDocument]] = {}
     for one in documents:

@@ -1,8 +1,7 @@
 """Signals: what in the status needs attention, each by one rule with a threshold in `[signals]`.
 
-The first four are HAIOS's own; its rules, and why a source that stands still must be quiet, stand
-in its documents on thresholds: percentages of milestones that nobody used any more nagged until all
-signals were switched off. The others are the pulse's and the memory's.
+The first four rules are HAIOS's. Its documents on thresholds say why a source that stands still
+must be quiet: milestones that were no longer in use nagged until all signals were switched off.
 """
 
 import itertools
@@ -25,14 +24,14 @@ _DRIFTING = "concepts", "embedded"
 
 @dataclass(frozen=True, kw_only=True)
 class SignalFacts:
-    """What the signals are judged by; None is unknown, of which no signal comes.
+    """What the signals are judged by; None is unknown and gives no signal.
 
     `milestones`: by id, each with `progress` in per cent. `blocked`: the blockers of each item.
     `stale`: `count`, and `items` of `path` and `days_stale`, without finished documents.
-    `completed`: items completed since the status before. `missed`: beats missed before this one.
+    `completed`: items completed since the last status. `missed`: beats missed before this one.
     `failing`: beats in a row that did not go well. `waiting`: how many items waited in memory after
-    each of the last beats, oldest first. `memory` and `memory_before`: counts, now and in the
-    status before. `findings`: what resonance found, strongest first.
+    each of the last beats, oldest first. `memory` and `memory_before`: counts, now and in the last
+    status. `findings`: of resonance, strongest first.
     """
 
     milestones: Mapping[str, Mapping[str, Any]] | None = None
@@ -52,7 +51,7 @@ SignalRule = Callable[[SignalFacts, Settings], SignalText | None]
 
 
 def judge(facts: SignalFacts, settings: Settings, quiet: Iterable[str] = ()) -> list[Signal]:
-    """Return the signals, as `schemas/signal.schema.json` has them, but those of quiet sources."""
+    """Return the signals (`schemas/signal.schema.json`), except those of quiet sources."""
     silent = set(quiet)
     return [
         {"name": name, "says": said[0], "evidence": said[1]}
@@ -64,9 +63,10 @@ def judge(facts: SignalFacts, settings: Settings, quiet: Iterable[str] = ()) -> 
 def watch(
     facts: SignalFacts, before: Mapping[str, Any], settings: Settings, now: datetime
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return since when each source says what it says, and those that say it for too long.
+    """Return since when each source has been unchanged, and those unchanged for too long.
 
-    `before` is what was returned for the status before; whatever else it may hold, counts as new.
+    `before` is what was returned for the last status. Sources that it does not have, or not in this
+    form, count as new.
     """
     sources = {
         "milestones": facts.milestones,
@@ -78,7 +78,7 @@ def watch(
     kept: dict[str, Any] = {}
     quiet = []
     for name, value in sources.items():
-        if not value:  # of what is not there, no signal comes
+        if not value:  # it gives no signal
             continue
         mark = zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode())
         known = before.get(name)
@@ -92,7 +92,7 @@ def watch(
 
 
 def changes(signals: Iterable[Signal], before: object) -> Iterator[str]:
-    """Return a line for each signal that has come or is over since `before`, the list until now."""
+    """Yield a line for each signal that is new or over since `before`, the list until now."""
     known = {
         one["name"]
         for one in (before if isinstance(before, list) else ())
@@ -107,7 +107,7 @@ def changes(signals: Iterable[Signal], before: object) -> Iterator[str]:
 
 
 def _instant(text: object, now: datetime) -> datetime:
-    """Return the instant of a text that somebody may have changed; `now` where it names none."""
+    """Return the instant in a text, at most `now`; `now` when it has none."""
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:
@@ -121,7 +121,7 @@ def _instant(text: object, now: datetime) -> datetime:
 def approaching(facts: SignalFacts, settings: Settings) -> SignalText | None:
     """Tell that a milestone is above `approaching_above` per cent, 90 by default, and below 100.
 
-    At 100 there is nothing to approach: HAIOS once warned of that for weeks.
+    At 100 there is nothing to approach; HAIOS once warned of that for weeks.
     """
     near = {
         name: one["progress"]
@@ -156,7 +156,7 @@ def attention(facts: SignalFacts, settings: Settings) -> SignalText | None:
 
 
 def momentum(facts: SignalFacts, settings: Settings) -> SignalText | None:
-    """Tell that more items than `momentum_above` were completed since the status before."""
+    """Tell that more items than `momentum_above` were completed since the last status."""
     completed = list(facts.completed or ())
     if len(completed) <= settings.momentum_above:
         return None
@@ -181,24 +181,24 @@ def degraded(facts: SignalFacts, settings: Settings) -> SignalText | None:
 
 
 def backlog(facts: SignalFacts, settings: Settings) -> SignalText | None:
-    """Tell that what waits in memory grew in each of `backlog_beats` beats, this one included.
+    """Tell that the backlog of memory grew in each of `backlog_beats` beats, this one included.
 
-    What waits has no vector, is not clustered or not bridged: `waiting` of the step `status` in the
-    events.
+    The backlog is what has no vector, is not clustered or not bridged: `waiting` of the step
+    `status` in the events.
     """
     last = list(facts.waiting)[-settings.backlog_beats - 1 :]
     grown = all(before < after for before, after in itertools.pairwise(last))
     if len(last) <= settings.backlog_beats or not grown:
         return None
-    said = f"what waits in memory grew from {last[0]:,} to {last[-1]:,} in {len(last) - 1} beats"
+    said = f"the backlog of memory grew from {last[0]:,} to {last[-1]:,} in {len(last) - 1} beats"
     return said, {"waiting": last}
 
 
 def memory(facts: SignalFacts, settings: Settings) -> SignalText | None:
-    """Tell that more than `memory_percent` of the concepts or of their vectors are gone.
+    """Tell that more than `memory_percent` of the concepts, or of their vectors, are gone.
 
-    Since the status before; vectors of the space in use. The beat deletes neither: somebody else
-    did, the memory is another one, or its vectors are of another space.
+    Counted since the last status, with vectors of the space in use. A beat deletes neither: another
+    program did, the memory is another one, or its vectors are of another space.
     """
     fell: dict[str, list[int]] = {}
     for name in _DRIFTING:
@@ -214,7 +214,7 @@ def memory(facts: SignalFacts, settings: Settings) -> SignalText | None:
 
 
 def resonance(facts: SignalFacts, settings: Settings) -> SignalText | None:
-    """Tell the strongest anti-pattern in the events, from `resonance_strength` on."""
+    """Tell the strongest anti-pattern in the events, if it has at least `resonance_strength`."""
     for one in facts.findings:
         if one["family"] == "anti-pattern" and one["strength"] >= settings.resonance_strength:
             return str(one["says"]), {key: one[key] for key in ("rule", "strength", "at")}

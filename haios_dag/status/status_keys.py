@@ -1,8 +1,7 @@
 """The keys of both status files, each computed by one function.
 
-A key of other writers is carried over from the file as it is found, unknown keys too; what nobody
-knows is null, never zero. Keys that only HAIOS's readers ask for stand in a workspace of HAIOS
-alone, where all of them stand.
+Keys of other programs, unknown ones too, are carried over as they are found. What is not known is
+null, never zero. Keys that only HAIOS's readers use are written in a workspace of HAIOS alone.
 """
 
 import datetime as dt
@@ -15,8 +14,9 @@ from haios_dag.base import clock
 from haios_dag.base.workspace import Workspace
 from haios_dag.status import attention, document_summary, infrastructure, sessions, work_items
 from haios_dag.status.known_documents import KnownDocument
+from haios_dag.status.status_reader import as_object
 
-# What HAIOS's hooks and gates reach into; every member null is "no cycle known".
+# HAIOS's hooks and gates read these members; all null means that no cycle is known.
 _NO_SESSION: dict[str, Any] = {
     "active_cycle": None,
     "current_phase": None,
@@ -36,10 +36,9 @@ FoundKeys = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """What the keys are computed from: gathered once, so that both files say the same.
+    """What the keys are computed from, gathered once, so that both files say the same.
 
-    `before` are the keys of the full status before this one, against which changes are counted,
-    and `beside` those of the slim one, so that both files have the same keys.
+    `before` and `beside` are the keys of the full and of the slim status until now.
     """
 
     workspace: Workspace
@@ -53,7 +52,7 @@ class StatusFacts:
 
     @cached_property
     def local(self) -> dt.datetime:
-        """The instant, naive and local, as documents tell their times."""
+        """The instant, naive and local, as the times in documents are."""
         return self.at.astimezone().replace(tzinfo=None)
 
     @cached_property
@@ -68,18 +67,18 @@ class StatusFacts:
 
     @cached_property
     def blocked(self) -> dict[str, list[str]]:
-        """What is blocked, and by what."""
+        """The blockers of each blocked item."""
         return work_items.blocked(self.documents, self.live, self.items)
 
     @cached_property
     def milestones(self) -> dict[str, Any]:
-        """The milestones by their id, with what moved since the status before."""
-        return work_items.milestones(self.items, _object(self.before.get("milestones")))
+        """The milestones by id, with what changed since the last status."""
+        return work_items.milestones(self.items, as_object(self.before.get("milestones")))
 
     @cached_property
     def work(self) -> dict[str, Any]:
-        """How the work items stand, with what was completed since the status before."""
-        before = _object(self.before.get("work")).get("open")
+        """The summary of the work items, with what was completed since the last status."""
+        before = as_object(self.before.get("work")).get("open")
         return work_items.summary(
             self.items, self.blocked, before if isinstance(before, list) else []
         )
@@ -92,7 +91,7 @@ class StatusFacts:
 
     @cached_property
     def corpus(self) -> dict[str, Any]:
-        """What the documents are, taken together."""
+        """The summary of all documents."""
         return document_summary.summary(self.documents)
 
     @cached_property
@@ -103,7 +102,7 @@ class StatusFacts:
 
     @cached_property
     def attention(self) -> tuple[dict[str, Any], list[str]]:
-        """What needs attention, and warnings. That prints which signals changed, once."""
+        """What needs attention, and warnings; computed once, as it prints changed signals."""
         return attention.keys(
             self.workspace,
             self.beside,
@@ -119,11 +118,11 @@ class StatusFacts:
 
     @cached_property
     def dashboard(self) -> tuple[dict[str, Any], list[str]]:
-        """What only HAIOS's dashboard shows, and warnings."""
+        """What HAIOS's dashboard alone shows, and warnings."""
         return infrastructure.dashboard(self.workspace)
 
     def is_haios(self, *found: FoundKeys) -> bool:
-        """Tell whether HAIOS's readers may be here: its documents, its session, or its keys."""
+        """Tell whether this is a workspace of HAIOS: its documents, its session, or its keys."""
         if self.live or self.items or self.workspace.session is not None:
             return True
         files = (*found, self.before, self.beside)
@@ -131,12 +130,12 @@ class StatusFacts:
 
 
 def slim(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the content of the slim status, over the keys found in it; raise ConfigError."""
+    """Return the content of the slim status, merged with the keys found in it."""
     return _over(_slim(facts, found), found)
 
 
 def full(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the content of the full status: the keys of the slim one, and more."""
+    """Return the content of the full status, merged likewise: the slim keys, and more."""
     keys = _slim(facts, found)
     if facts.is_haios(found):
         keys["work"] = facts.work
@@ -146,18 +145,18 @@ def full(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
         keys |= _dashboard(facts, keys)
         if facts.workspace.config.status.detail:
             keys |= document_summary.lists(facts.live, facts.local)
-    # Lists of an earlier status would be wrong by now.
+    # Detail of an earlier status would be outdated.
     return _over(keys, {name: value for name, value in found.items() if name not in _DETAIL})
 
 
 def _over(keys: dict[str, Any], found: FoundKeys) -> dict[str, Any]:
-    """Add what others keep there. An empty key of HAIOS that is not computed has no reader."""
+    """Add the keys of other programs; keys of HAIOS that are not computed are left out."""
     kept = {name: value for name, value in found.items() if name not in keys}
     return keys | {name: value for name, value in kept.items() if name not in _HAIOS}
 
 
 def _says(value: object) -> bool:
-    """Tell whether a key of HAIOS holds anything."""
+    """Tell whether a key holds anything."""
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
@@ -171,12 +170,12 @@ def _slim(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
         "documents": facts.corpus,
         "memory": _memory(facts),
         "pulse": dict(facts.pulse),
-        "infrastructure": _object(found.get("infrastructure")) | dict(facts.infrastructure),
+        "infrastructure": as_object(found.get("infrastructure")) | dict(facts.infrastructure),
     }
 
 
 def _haios(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the keys that HAIOS's readers ask for (contract section 3.2)."""
+    """Return the keys that HAIOS's readers use (contract section 3.2)."""
     session = facts.session_delta and facts.session_delta["current_session"]
     return {
         "milestone": work_items.current(facts.milestones),
@@ -186,13 +185,13 @@ def _haios(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
         "active_work": work_items.urgent(facts.items, facts.blocked),
         "blocked_items": facts.blocked,
         "work": {name: value for name, value in facts.work.items() if name != "open"},
-        "pm": _object(found.get("pm")) | {"last_session": session},
-        "system": _object(found.get("system")) | {"last_session": session},
+        "pm": as_object(found.get("pm")) | {"last_session": session},
+        "system": as_object(found.get("system")) | {"last_session": session},
     }
 
 
 def _dashboard(facts: StatusFacts, keys: FoundKeys) -> dict[str, Any]:
-    """Return the keys that only HAIOS's command /haios asks for (contract section 3.2)."""
+    """Return the keys that HAIOS's command /haios alone uses (contract section 3.2)."""
     return {
         "last_updated": keys["generated"],
         "pm": keys["pm"] | work_items.priorities(facts.items),
@@ -206,21 +205,19 @@ def _dashboard(facts: StatusFacts, keys: FoundKeys) -> dict[str, Any]:
 
 
 def _counts(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the counts of the memory; without one the last known, else null."""
-    known = _object(found.get("counts"))
-    if facts.memory is not None:
-        counts = {name: facts.memory[name] for name in ("concepts", "entities")}
-    else:
-        counts = {name: _number(known.get(name)) for name in ("concepts", "entities")}
+    """Return the counts of the memory; without a readable one the last known, else null."""
+    known = as_object(found.get("counts"))
+    source = known if facts.memory is None else facts.memory
+    counts = {name: _count(source.get(name)) for name in ("concepts", "entities")}
     if facts.is_haios(found):
-        queues = [one for one in facts.items.values() if not one.is_finished]
-        pending = sum(1 for one in queues if one.text("queue_position") == "backlog")
-        counts["backlog_pending"] = pending if facts.items else None
+        pending = [one for one in facts.items.values()
+                   if not one.is_finished and one.text("queue_position") == "backlog"]  # fmt: skip
+        counts["backlog_pending"] = len(pending) if facts.items else None
     return known | counts
 
 
 def _memory(facts: StatusFacts) -> dict[str, Any]:
-    """Return what the memory holds, or whether there is one and why that is not known."""
+    """Return the counts of the memory, or whether it exists and why they are unknown."""
     if facts.memory is not None:
         return {"present": True, **facts.memory}
     path = facts.workspace.memory
@@ -231,10 +228,6 @@ def _memory(facts: StatusFacts) -> dict[str, Any]:
     return {"present": False, "reason": f"there is no memory database at {shown}"}
 
 
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _number(value: object) -> int | None:
-    """Return a count that another program wrote, or None when it is not one."""
+def _count(value: object) -> int | None:
+    """Return a count, or None for anything else that another program wrote."""
     return value if type(value) is int and value >= 0 else None

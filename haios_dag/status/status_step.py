@@ -1,4 +1,4 @@
-"""The step `status`: write the full and the slim status, which show the beat they are a part of."""
+"""The step `status`: write the full and the slim status."""
 
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.base.step import BeatContext
@@ -6,9 +6,8 @@ from haios_dag.base.step import BeatContext
 
 def run(beat: BeatContext) -> None:
     """Write both files; raise StatusError, ConfigError or EventError."""
-    from haios_dag import status
     from haios_dag.pulse import liveness
-    from haios_dag.status import attention
+    from haios_dag.status import attention, status_writer
 
     try:
         memory = liveness.memory(beat.workspace)
@@ -18,4 +17,4 @@ def run(beat: BeatContext) -> None:
     if (waiting := attention.waiting(memory)) is not None:
         beat.counts.add(waiting=waiting)
     facts = liveness.facts(beat.workspace, beat.id, beat.started, beat.steps)
-    beat.counts.warn(status.write(beat.workspace, memory=memory, pulse=facts))
+    beat.counts.warn(status_writer.write(beat.workspace, memory=memory, pulse=facts))

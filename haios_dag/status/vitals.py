@@ -1,6 +1,6 @@
-"""The vital signs: what the slim status says, in ten lines, for a human or a prompt hook.
+"""Vital signs: the slim status in ten lines, for people and prompt hooks.
 
-Nothing but that one file is read, and nothing in it is trusted to be what it should be.
+Nothing but that file is read, and its values may have any type.
 """
 
 import json
@@ -13,7 +13,8 @@ from haios_dag.base import clock
 from haios_dag.base.console import printable, say
 from haios_dag.base.errors import StatusError
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import previous_status
+from haios_dag.status import status_reader
+from haios_dag.status.status_reader import as_object
 
 _MAX_CHARACTERS = 120  # of a line
 _SHOWN = 3  # signals, ids
@@ -22,15 +23,15 @@ _SHOWN = 3  # signals, ids
 def show(workspace: Workspace, folder: str | None = None) -> int:
     """Print the vital signs, of another folder where one is named; return 0 fresh, 1 stale.
 
-    Raise StatusError when there is no slim status, or it is none.
+    Raise StatusError when there is no slim status, or it is damaged.
     """
     path = (Workspace(Path(folder)) if folder else workspace).status_slim
     try:
-        data = previous_status.content(path)
+        data = status_reader.content(path)
         if data is None:
             raise StatusError(f"there is no status at {path}; a beat writes it: doit heartbeat")
-        keys = previous_status.parse(data)
-    except previous_status.UnusableError as error:
+        keys = status_reader.parse(data)
+    except status_reader.UnusableError as error:
         raise StatusError(f"{path} {error}; the next beat sets it aside and rebuilds it") from None
     stale = _stale_since(keys)
     say(map(shown, _lines(keys, stale)))
@@ -38,12 +39,12 @@ def show(workspace: Workspace, folder: str | None = None) -> int:
 
 
 def shown(line: str) -> str:
-    """Return a line as it may be shown: no control characters, and not too long."""
+    """Return a line without control characters, cut to its greatest length."""
     return printable(line[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
 
 
 def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
-    """Yield the lines: each only where the status knows something of it."""
+    """Yield a line for each thing that the status knows."""
     yield f"STALE: {stale}" if stale else f"status    of {_text(keys.get('generated'))}"
     for label, sentence in _SENTENCES.items():
         said = sentence(keys)
@@ -52,7 +53,7 @@ def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
 
 
 def _stale_since(keys: Mapping[str, Any]) -> str | None:
-    """Return why the status is not to be relied on, or None."""
+    """Return why the status is stale, or None."""
     try:
         since = datetime.fromisoformat(keys["stale_after"])
         if since > clock.now():
@@ -63,10 +64,10 @@ def _stale_since(keys: Mapping[str, Any]) -> str | None:
 
 
 def _pulse(keys: Mapping[str, Any]) -> str | None:
-    pulse = _object(keys, "pulse")
-    outcomes = _object(pulse, "outcomes")
+    pulse = as_object(keys.get("pulse"))
+    outcomes = as_object(pulse.get("outcomes"))
     failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
-    streak = _object(pulse, "streak")
+    streak = as_object(pulse.get("streak"))
     parts = [
         f"failed: {', '.join(failed)}" if failed else None,
         f"{streak['beats']} {streak.get('outcome')} before" if _count(streak, "beats") else None,
@@ -77,7 +78,7 @@ def _pulse(keys: Mapping[str, Any]) -> str | None:
 
 
 def _memory(keys: Mapping[str, Any]) -> str | None:
-    memory = _object(keys, "memory")
+    memory = as_object(keys.get("memory"))
     if "reason" in memory:
         return _text(memory["reason"])
     names = ("concepts", "traces", "insights", "bridges")
@@ -87,7 +88,7 @@ def _memory(keys: Mapping[str, Any]) -> str | None:
 
 
 def _documents(keys: Mapping[str, Any]) -> str | None:
-    documents = _object(keys, "documents")
+    documents = as_object(keys.get("documents"))
     if not _is_count(documents.get("total")):
         return None
     recent = documents.get("recent")
@@ -97,7 +98,7 @@ def _documents(keys: Mapping[str, Any]) -> str | None:
 
 
 def _work(keys: Mapping[str, Any]) -> str | None:
-    work = _object(keys, "work")
+    work = as_object(keys.get("work"))
     if not _is_count(work.get("items")):
         return None
     counts = [f"{_count(work, name):,} {name}" for name in ("unfinished", "ready", "blocked")]
@@ -106,14 +107,14 @@ def _work(keys: Mapping[str, Any]) -> str | None:
 
 
 def _blocked(keys: Mapping[str, Any]) -> str | None:
-    found = _object(keys, "blocked_items")
+    found = as_object(keys.get("blocked_items"))
     shown = [f"{name} by {_ids(by)}" for name, by in list(found.items())[:_SHOWN]]
     rest = len(found) - len(shown)
     return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _milestone(keys: Mapping[str, Any]) -> str | None:
-    milestone = _object(keys, "milestone")
+    milestone = as_object(keys.get("milestone"))
     if not _is_count(milestone.get("progress")):
         return None
     prior = milestone.get("prior_progress")
@@ -124,7 +125,7 @@ def _milestone(keys: Mapping[str, Any]) -> str | None:
 
 
 def _session(keys: Mapping[str, Any]) -> str | None:
-    session = _object(keys, "session_delta")
+    session = as_object(keys.get("session_delta"))
     if not _is_count(session.get("current_session")):
         return None
     added = _ids(session.get("added"))
@@ -132,7 +133,7 @@ def _session(keys: Mapping[str, Any]) -> str | None:
 
 
 def _cycle(keys: Mapping[str, Any]) -> str | None:
-    state = _object(keys, "session_state")
+    state = as_object(keys.get("session_state"))
     parts = [state.get(name) for name in ("work_id", "active_cycle", "current_phase")]
     said = " · ".join(map(_text, filter(None, parts)))
     context = keys.get("context_pct")
@@ -168,26 +169,20 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 }
 
 
-def _object(keys: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = keys.get(name)
-    return value if isinstance(value, dict) else {}
-
-
 def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
 def _count(keys: Mapping[str, Any], name: str) -> int:
-    value = keys.get(name)
-    return value if type(value) is int and value >= 0 else 0
+    return keys[name] if _is_count(keys.get(name)) else 0
 
 
 def _text(value: object) -> str:
-    """Return any value as text; what a status holds there may be anything."""
+    """Return any value as text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _ids(value: object) -> str:
-    """Return the first of a list's texts."""
+    """Return the first texts of a list."""
     found = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
     return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN}" * (len(found) > _SHOWN))

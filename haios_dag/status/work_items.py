@@ -1,4 +1,4 @@
-"""Work items: how many there are, what is ready, what is blocked, how far milestones are.
+"""Work items: their number, which are ready or blocked, the progress of milestones.
 
 An item is a `WORK.md` in a folder of its own, or a file of an older form, below
 `docs/work/{active,blocked,archive}` (contract sections 3.1 and 5).
@@ -11,7 +11,7 @@ from typing import Any
 from haios_dag.status.known_documents import KnownDocument
 
 _FOLDERS = ("docs/work/active", "docs/work/blocked", "docs/work/archive")
-_PARKED = "parked"  # not to be taken up, by HAIOS's work engine
+_PARKED = "parked"  # HAIOS's work engine does not take these up
 _URGENT = {"high", "urgent", "critical"}
 _SHOWN = 5  # ids in a short list
 
@@ -38,10 +38,10 @@ def blocked(
     live: Iterable[KnownDocument],
     found: Mapping[str, KnownDocument],
 ) -> dict[str, list[str]]:
-    """Return the unfinished blockers of every unfinished item or live document that has any.
+    """Return the unfinished blockers of each unfinished item or live document that has any.
 
-    A blocker is finished when its item is, or else any document of that id; one that no document
-    describes blocks, for nobody says that it is finished.
+    A blocker is finished when its item is, or, without an item, any document of that id. One that
+    no document describes still blocks.
     """
     finished = {
         name
@@ -64,9 +64,9 @@ def blocked(
 def summary(
     found: Mapping[str, KnownDocument], waiting: Mapping[str, Any], before: Iterable[object]
 ) -> dict[str, Any]:
-    """Return the slim status's `work`; `before` are the ids that were open in the last status.
+    """Return the slim status's `work`; `before` has the ids that were open in the last status.
 
-    Ready is an unfinished item that is neither parked nor blocked: the work engine's rule.
+    An item is ready when it is unfinished and neither parked nor blocked, as in HAIOS.
     """
     unfinished = {name: one for name, one in found.items() if not one.is_finished}
     ready = [
@@ -100,7 +100,7 @@ def _rank(one: KnownDocument) -> int:
 
 
 def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
-    """Return `active_count`, the unfinished items, and how many of them have each priority."""
+    """Return `active_count`, the unfinished items, and their number by priority."""
     unfinished = [(one.text("priority") or "").lower() for one in found.values()
                   if not one.is_finished]  # fmt: skip
     return {"active_count": len(unfinished)} | {
@@ -109,12 +109,12 @@ def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
 
 
 def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
-    """Return how often each name comes, or was counted, the most frequent first, then by name."""
+    """Return the count of each name, the most frequent first, then by name."""
     return dict(sorted(Counter(names).items(), key=lambda one: (-one[1], one[0])))
 
 
 def urgent(found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]) -> list[str]:
-    """Return the urgent items that can be worked on, at most five, as HAIOS keeps them."""
+    """Return the urgent items that are neither parked nor blocked, at most five, by id."""
     return sorted(
         name
         for name, one in found.items()
@@ -126,7 +126,7 @@ def urgent(found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]) -> li
 
 
 def cycle(found: Mapping[str, KnownDocument]) -> dict[str, Any] | None:
-    """Return the item under way: unfinished and out of the backlog, the first by id; or None."""
+    """Return the first item by id that is unfinished and out of the backlog, or None."""
     for name, one in sorted(found.items()):
         node = one.text("current_node")
         if node and node != "backlog" and not one.is_finished:
@@ -143,8 +143,8 @@ def cycle(found: Mapping[str, KnownDocument]) -> dict[str, Any] | None:
 def milestones(found: Mapping[str, KnownDocument], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return every milestone of the items, in the order of the items' paths.
 
-    `progress` is rounded, but 100 only when all is complete; `prior_progress` is the one in the
-    status before, and `delta_source` what was completed since, or null.
+    `progress` is rounded, but 100 only when all items are complete. `prior_progress` is that of
+    the last status, and `delta_source` names what was completed since; either may be None.
     """
     groups: dict[str, list[Item]] = {}
     for name, one in found.items():
@@ -174,7 +174,7 @@ def _milestone(name: str, group: list[Item], before: object) -> dict[str, Any]:
 
 
 def current(found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the milestone that is furthest without being complete, else the first, or None."""
+    """Return the incomplete milestone with the most progress, else the first, or None."""
     if not found:
         return None
     under_way = [name for name, one in found.items() if len(one["complete"]) < len(one["items"])]

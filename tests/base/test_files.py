@@ -5,7 +5,6 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -147,20 +146,6 @@ class TestWriteAtomic:
 class TestCompareAndSwap:
     """compare_and_swap()."""
 
-    @staticmethod
-    def meddling(path: Path, meddle: Callable[[], object]) -> Callable[[Path], bool]:
-        """Return a look for the content `old`; right after the first one, somebody meddles."""
-        looks = iter([meddle])
-
-        def look(at: Path) -> bool:
-            is_old = at.exists() and at.read_bytes() == b"old"
-            for one in looks:
-                assert at == path
-                one()
-            return is_old
-
-        return look
-
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
         """Return a file with the content `old`."""
@@ -188,62 +173,59 @@ class TestCompareAndSwap:
         assert files.compare_and_swap(path, b"new", lambda at: not at.exists())
         assert path.read_bytes() == b"new"
 
-    @posix
-    def test_replaced_behind_the_look(self, path: Path) -> None:
-        """Who put another file there meanwhile has it back."""
-        other = path.with_name("other")
-        other.write_bytes(b"theirs")
-        look = self.meddling(path, lambda: other.replace(path))
-        assert not files.compare_and_swap(path, b"new", look)
-        assert path.read_bytes() == b"theirs"
-        assert [*path.parent.iterdir()] == [path]
+    def test_the_look_comes_last(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Between the look and the rename nothing is done: all slow work is over by then."""
+        calls: list[str] = []
+        fsync, replace = os.fsync, Path.replace
 
-    @posix
-    def test_emptied_behind_the_look(self, path: Path) -> None:
-        """Who opened the old file to write it finds that what it writes is in place."""
+        def look(at: Path) -> bool:
+            calls.append(f"look at {at.name}")
+            return True
+
+        def sync(opened: int) -> None:
+            calls.append("fsync")
+            fsync(opened)
+
+        def rename(one: Path, other: Path) -> Path:
+            calls.append(f"rename to {other.name}")
+            return replace(one, other)
+
+        monkeypatch.setattr(os, "fsync", sync)
+        monkeypatch.setattr(Path, "replace", rename)
+        assert files.compare_and_swap(path, b"new", look)
+        assert calls[:3] == ["fsync", "look at status.json", "rename to status.json"]
+
+    @pytest.mark.parametrize("how", ["renamed", "emptied"])
+    def test_a_change_before_the_look_is_seen(self, path: Path, how: str) -> None:
+        """What another program does while the new file is prepared stays."""
         opened: list[IO[bytes]] = []
-        look = self.meddling(path, lambda: opened.append(path.open("wb", buffering=0)))
+
+        def look(at: Path) -> bool:
+            if how == "renamed":
+                other = at.with_name("other")
+                other.write_bytes(b"theirs")
+                other.replace(at)
+            else:
+                opened.append(at.open("wb", buffering=0))
+            return at.read_bytes() == b"old"
+
         assert not files.compare_and_swap(path, b"new", look)
-        with opened[0] as file:
+        for file in opened:
             file.write(b"theirs")
-        assert path.read_bytes() == b"theirs"
-
-    @posix
-    def test_given_back_where_a_second_exchange_fails(
-        self, path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Then it is renamed: nothing of others is lost to a disk in trouble."""
-        exchange, calls = files._exchange, iter([True])
-        monkeypatch.setattr(
-            files, "_exchange", lambda one, other: next(calls, False) and exchange(one, other)
-        )
-        look = self.meddling(path, lambda: path.write_bytes(b"theirs"))
-        assert not files.compare_and_swap(path, b"new", look)
+            file.close()
         assert path.read_bytes() == b"theirs"
         assert [*path.parent.iterdir()] == [path]
 
-    @posix
     def test_a_look_that_fails(self, path: Path) -> None:
-        """An error at the second look leaves the old file."""
-        answers = iter([True])
+        """An error of the look leaves the old file, and no temporary one."""
         with pytest.raises(StopIteration):
-            files.compare_and_swap(path, b"new", lambda _: next(answers))
+            files.compare_and_swap(path, b"new", lambda _: next(iter([])))
         assert path.read_bytes() == b"old"
-        assert [*path.parent.iterdir()] == [path]
-
-    def test_where_files_cannot_exchange_their_names(
-        self, path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """There is one look, and the file is replaced all the same."""
-        monkeypatch.setattr(files, "_exchange", lambda *_: False)
-        answers = iter([True])
-        assert files.compare_and_swap(path, b"new", lambda _: next(answers))
-        assert path.read_bytes() == b"new"
         assert [*path.parent.iterdir()] == [path]
 
     @posix
     def test_a_link_is_not_followed(self, path: Path) -> None:
-        """What a symbolic link points to is left alone, by the exchange as well."""
+        """What a symbolic link points to is left alone."""
         link = path.with_name("link")
         link.symlink_to(path)
         assert files.compare_and_swap(link, b"new", lambda at: at.is_symlink())

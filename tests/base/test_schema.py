@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import json
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import example as also
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 
 from haios_dag.base import schema
 from haios_dag.base.errors import InvalidError
@@ -106,7 +107,7 @@ def test_problems_are_placed_and_ordered() -> None:
     """Every violation is named with its dotted place, in the order of the places."""
     found = schema.problems("event", {"ts": 5, "type": "Bad Type"})
     assert [problem.split(": ")[0] for problem in found] == ["ts", "type"]
-    assert schema.problems("event", []) == ["(top): [] is not of type 'object'"]
+    assert schema.problems("event", []) == ['(top): [] is not of type "object"']
 
 
 def test_validate_names_the_first_few() -> None:
@@ -134,7 +135,7 @@ def test_files_are_plain() -> None:
         assert json.loads(content)
 
 
-# --- the quick validator beside the one that decides --------------------------------------------
+# --- the validator beside another one, jsonschema ------------------------------------------------
 
 TIMES = st.from_regex(
     r"\A[0-9]{4}-(0[0-9]|1[0-3])-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,10})?"
@@ -201,11 +202,27 @@ def mutate(value: Any, draw: Any) -> Any:  # noqa: ANN401 - any JSON
     return draw(ODD)
 
 
+def _is_date_time(value: object) -> bool:
+    """Tell whether a text names a day and a time that exist."""
+    try:
+        return not isinstance(value, str) or bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+@functools.cache
+def _other(name: str) -> Draft202012Validator:
+    """Return the validator of jsonschema, with the patterns as they stand in the schema."""
+    formats = FormatChecker(formats=())
+    formats.checks("date-time")(_is_date_time)
+    return Draft202012Validator(schema.load(name), format_checker=formats)
+
+
 def both(name: str, value: object) -> tuple[bool | None, bool]:
     """Return what each validator says; None where the quick one cannot take the value."""
-    slow: bool = schema._validator(name).is_valid(value)
+    slow: bool = _other(name).is_valid(value)
     try:
-        return schema.acceptor(name)(value), slow
+        return schema.validator(name).is_valid(value), slow
     except ValueError:
         return None, slow
 
@@ -222,7 +239,7 @@ def test_there_is_something_to_mutate(name: str) -> None:
 @settings(max_examples=300)
 @given(data=st.data())
 def test_validators_agree(name: str, data: st.DataObject) -> None:
-    """The quick validator accepts what the other accepts, and nothing else, formats included."""
+    """Ours accepts what jsonschema accepts, and nothing else, formats included."""
     found = samples(name)
     value = copy.deepcopy(data.draw(st.sampled_from(found))) if found else data.draw(ODD)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -268,26 +285,42 @@ def test_times_have_the_pattern(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("event-")])
 @settings(max_examples=100)
 @given(data=st.data())
-def test_brief_violations_are_as_many(name: str, data: st.DataObject) -> None:
-    """In brief there are the same places, as often, of one schema and of two together."""
+def test_violations_are_placed_alike(name: str, data: st.DataObject) -> None:
+    """Each validator finds fault with the same places of an event."""
     value = copy.deepcopy(data.draw(st.sampled_from(samples(name))))
     for _ in range(data.draw(st.integers(1, 3))):
         value = mutate(value, data.draw)
     names = ("event", name)
-    counts = [len(set(schema.places(names, value, brief=brief))) for brief in (False, True)]
-    assert counts[0] == counts[1]
+    ours = {tuple(one.path) for one in schema.violations(names, value)}
+    assert ours == {tuple(e.absolute_path) for one in names for e in _other(one).iter_errors(value)}
     with contextlib.suppress(ValueError):  # the quick one cannot take it
-        assert schema.acceptor(*names)(value) == (not counts[0])
+        assert schema.validator(*names).is_valid(value) == (not ours)
 
 
-def test_what_the_quick_one_cannot_take_is_decided() -> None:
-    """Half a surrogate pair and great depth are left to jsonschema, and do not end in an error."""
+def test_what_the_validator_cannot_take_is_made_plain() -> None:
+    """Half a surrogate pair and great depth do not end in an error, in valid and other values."""
     event: dict[str, Any] = dict(schema.load("event")["examples"][0])
-    assert schema.problems("event", event | {"note": "\ud800"}) == []
+    assert schema.problems("event", event | {"note": "\ud800", "\ud800": 1}) == []
     deep: dict[str, Any] = {}
     for _ in range(400):
         deep = {"a": deep}
     assert schema.problems("event", event | {"deep": deep}) == []
+    (problem,) = schema.problems("event", event | {"type": deep})
+    assert problem.startswith("type: ")
+    (problem,) = schema.problems("event", event | {"type": "\ud800"})
+    assert problem.startswith("type: ")
+
+
+def test_the_same_violation_of_two_schemas_is_one() -> None:
+    """What an event's type says again is named once."""
+    found = schema.violations(("event", "event-heartbeat"), {"ts": 5, "type": "heartbeat"})
+    assert len([one for one in found if one.path == ["ts"]]) == 1
+
+
+def test_paths_are_json_paths() -> None:
+    """A path is written as JSON path."""
+    assert schema.json_path([]) == "$"
+    assert schema.json_path(["steps", "embed", 2, "a"]) == "$.steps.embed[2].a"
 
 
 def test_names_of_an_event_are_no_paths() -> None:

@@ -154,3 +154,21 @@ def test_the_real_configuration_names_its_memory(haios_workspace: Path) -> None:
     assert Workspace(haios_workspace).memory == haios_workspace / "haios_memory.db"
     (haios_workspace / HAIOS).write_text("paths: {memory_db: elsewhere.db}")
     assert Workspace(haios_workspace).memory == haios_workspace / "elsewhere.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "asked"), [("haios.toml", "[x]", "config"), (".env", "\xff", "environment")]
+)
+def test_an_error_of_the_settings_is_the_same_each_time(
+    tmp_path: Path, name: str, text: str, asked: str
+) -> None:
+    """Each step of a beat meets the same sentence, so that it can be shown once."""
+    (tmp_path / name).write_text(text, encoding="latin-1")
+    (tmp_path / name).chmod(0o600)
+    workspace = Workspace(tmp_path)
+    said = set()
+    for _ in range(3):
+        with pytest.raises(ConfigError) as caught:
+            getattr(workspace, asked)
+        said.add(str(caught.value))
+    assert len(said) == 1

@@ -117,7 +117,7 @@ def test_not_a_regular_file(root: Path, name: str, make: Callable[[Path], None])
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("\x1b[2J = 1\n", "correct the file"),
+        ("\x1b[2J = 1\n", "correct it"),
         ("[schedule]\nevery_minutes = nan\n", "correct"),
         ("a = " + "[" * 100_000, "correct"),
         ("[memory]\npath = '''\n/nowhere\x07'''\n", "correct"),

@@ -72,14 +72,14 @@ class TestAppend:
     @pytest.mark.parametrize(
         ("event", "place"),
         [
-            ({"type": "session"}, "'ts' is a required property"),
-            ({"ts": TS}, "'type' is a required property"),
+            ({"type": "session"}, '"ts" is a required property'),
+            ({"ts": TS}, '"type" is a required property'),
             ({"ts": "2026-01-31T12:00:00", "type": "session"}, "ts: "),
             ({"ts": "yesterday", "type": "session"}, "ts: "),
             ({"ts": TS + "\n", "type": "session"}, "ts: "),
             (
                 {"ts": "2026-02-30T12:00:00Z", "type": "note"},
-                "ts: '2026-02-30T12:00:00Z' is not a 'date-time'",
+                'ts: "2026-02-30T12:00:00Z" is not a "date-time"',
             ),
             ({"ts": 1769860800, "type": "session"}, "ts: "),
             ({"ts": TS, "type": "Session"}, "type: "),
@@ -95,7 +95,7 @@ class TestAppend:
             (simple(1) | {"value": nested(100_000)}, ""),
             (simple(1) | {"value": "x" * (1 << 20)}, "longer than 1 MB"),
             (simple(1) | {"1": 1, 1: 2}, "duplicate keys"),
-            ({"ts": TS, "type": "session"}, "'action' is a required property"),
+            ({"ts": TS, "type": "session"}, '"action" is a required property'),
             ({"ts": TS, "type": "cascade", "source": "", "effects": []}, "source: "),
             (heartbeat(more=1), "'more' was unexpected"),
             (heartbeat(synthesis="yes"), "synthesis: "),
@@ -106,20 +106,20 @@ class TestAppend:
             (heartbeat(beat=""), "beat: "),
             (heartbeat(started="2026-01-31"), "started: "),
             (heartbeat(seconds=-1), "seconds: "),
-            (heartbeat(seconds=None), "'reason' is a required property"),
-            (heartbeat(seconds=None, reason="lost"), "outcome: 'interrupted' was expected"),
-            (heartbeat(steps={}), "steps: 'synthesize' is a required property"),
+            (heartbeat(seconds=None), '"reason" is a required property'),
+            (heartbeat(seconds=None, reason="lost"), 'outcome: "interrupted" was expected'),
+            (heartbeat(steps={}), 'steps: "synthesize" is a required property'),
             (
                 heartbeat(steps={"synthesize": {"outcome": "skipped", "reason": "none"}}),
-                "steps.synthesize.outcome: 'ran' was expected",
+                'steps.synthesize.outcome: "ran" was expected',
             ),
             (
                 heartbeat(synthesis=False, steps={"embed": {"outcome": "skipped"}}),
-                "steps.embed: 'reason' is a required property",
+                'steps.embed: "reason" is a required property',
             ),
             (
                 heartbeat(synthesis=False, steps={"embed": {"outcome": "failed"}}),
-                "steps.embed: 'error' is a required property",
+                'steps.embed: "error" is a required property',
             ),
             (heartbeat(synthesis=False, steps={"embed": {"outcome": "ok"}}), "steps.embed.outcome"),
             (

@@ -17,7 +17,7 @@ from haios_dag.embedding import embed_step, space  # noqa: F401
 from haios_dag.ingest import front_matter
 from haios_dag.memory import vector_cache  # noqa: F401
 from haios_dag.resonance import rules, story_reader  # noqa: F401
-from haios_dag.status import status_files  # noqa: F401
+from haios_dag.status import status_writer  # noqa: F401
 from haios_dag.synthesis import bridge_step, bridger, synthesize_step, synthesizer, take_back  # noqa: F401
 
 

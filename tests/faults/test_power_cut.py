@@ -48,7 +48,7 @@ def tell(what, answer):
 WRITER = f"""{OPEN}{TELL}
 from haios_dag.base import clock
 from haios_dag.pulse import liveness
-from haios_dag.status import status_files
+from haios_dag.status import status_writer
 number = 0
 while True:
     number += 1
@@ -59,7 +59,7 @@ while True:
     if number % 3 == 0:
         facts = liveness.facts(workspace, None, clock.now(), {{}})
         memory = dict(concepts=number, entities=0)
-        assert status_files.write(workspace, memory=memory, pulse=facts) == []
+        assert status_writer.write(workspace, memory=memory, pulse=facts) == []
         tell("status", number)
 """
 ROWS = """

@@ -50,7 +50,7 @@ BEGIN = (
 import ctypes, json, os, select, subprocess
 from haios_dag.base import clock
 from haios_dag.pulse import liveness
-from haios_dag import status
+from haios_dag.status import status_writer
 from haios_dag.embedding import space
 from haios_dag.memory.store import SqliteStore
 
@@ -95,7 +95,7 @@ ROTATE = """
 """
 STATUS = """
     facts = liveness.facts(workspace, None, clock.now(), {})
-    for warning in status.write(workspace, memory=None, pulse=facts):
+    for warning in status_writer.write(workspace, memory=None, pulse=facts):
         tell("warned", warning)
     tell("published")
 """

@@ -204,10 +204,10 @@ def test_a_line_being_written_is_passed_over(cut: int) -> None:
         (b"{]\n", "line 2: not JSON: "),
         (b"[" * 200_000 + b"\n", "line 2: nested too deeply"),
         (line(query="x", strategy_content="y" * 20_001), "line 2: strategy_content: "),
-        (line(outcome="great"), "line 2: outcome: 'great' is not one of"),
+        (line(outcome="great"), 'line 2: outcome: "great" is not one of'),
         (line(startegy_title="typo"), "'startegy_title' was unexpected"),
         (line(query=" \u202e\x07"), "must say something"),
-        (line(query=7), "line 2: query: 7 is not of type 'string'"),
+        (line(query=7), 'line 2: query: 7 is not of type "string"'),
         (line(id=""), "line 2: id: "),
         (line(timestamp="yesterday"), "line 2: timestamp: "),
         (line(timestamp="2026-02-30"), "line 2: timestamp: 2026-02-30 does not exist"),
@@ -218,7 +218,7 @@ def test_a_line_being_written_is_passed_over(cut: int) -> None:
             "line 2: Exceeds the limit",
         ),
         (line()[:-2] + b',"outcome":"failure"}\n', "line 2: a key stands twice"),
-        (b"3\n", "line 2: (top): 3 is not of type 'object'"),
+        (b"3\n", 'line 2: (top): 3 is not of type "object"'),
     ],
 )
 def test_bad_lines_are_named(data: bytes, reason: str) -> None:

@@ -11,12 +11,11 @@ import workspaces
 from freezegun import freeze_time
 from statuses import PULSE, both
 
-from haios_dag import status
 from haios_dag.base.step import BeatContext
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import ingest_step
 from haios_dag.memory.store import SqliteStore
-from haios_dag.status import document_summary, known_documents
+from haios_dag.status import document_summary, known_documents, status_writer
 
 pytestmark = pytest.mark.real
 THEN = "2026-02-25 15:03:24"  # when the committed full status was written
@@ -32,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.chmod(0o755 if path.is_dir() else 0o644)
     (target / "haios.toml").write_text("[status]\ndetail = true\n", encoding="utf-8")
     with freeze_time(LATER):
-        assert status.write(Workspace(target), memory=None, pulse=PULSE) == []
+        assert status_writer.write(Workspace(target), memory=None, pulse=PULSE) == []
     return target
 
 
@@ -229,7 +228,7 @@ def test_case_16_only_times_differ(root: Path) -> None:
     texts = []
     for at in (LATER, f"{LATER}.5"):
         with freeze_time(at):
-            status.write(workspace, memory=None, pulse=PULSE)
+            status_writer.write(workspace, memory=None, pulse=PULSE)
         texts.append(
             [
                 [
@@ -250,7 +249,7 @@ def test_small_by_default(root: Path) -> None:
     shutil.copytree(root, plain.root)
     (plain.root / "haios.toml").unlink()
     shutil.copyfile(workspaces.REAL / ".claude" / "haios-status.json", plain.status)
-    assert status.write(plain, memory=None, pulse=PULSE) == []
+    assert status_writer.write(plain, memory=None, pulse=PULSE) == []
     assert (
         plain.status.stat().st_size * 10
         < (workspaces.REAL / ".claude" / "haios-status.json").stat().st_size
@@ -272,7 +271,7 @@ def test_the_ledger_says_what_the_files_say(root: Path) -> None:
 
 def _texts(workspace: Workspace) -> Iterator[dict[str, Any]]:
     with freeze_time(LATER):
-        assert status.write(workspace, memory=None, pulse=PULSE) == []
+        assert status_writer.write(workspace, memory=None, pulse=PULSE) == []
     for keys in both(workspace):
         del keys["memory"]
         yield keys

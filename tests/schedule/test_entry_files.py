@@ -97,15 +97,18 @@ def test_what_one_cannot_say_is_refused_and_the_others_come(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('at = "7:30"', "schedule.at"),
-        ('at = "24:00"', "schedule.at"),
-        ('at = "07:30"\nevery_minutes = 30', "schedule.every_minutes: 1440 was expected"),
-        ('at = "07:30"\nhours = "8-18"', "schedule.hours: '0-24' was expected"),
-        ('hours = "8"', "schedule.hours"),
-        ('hours = "8-25"', "schedule.hours"),
+        ('at = "7:30"', "[schedule] at must be"),
+        ('at = "24:00"', "[schedule] at must be"),
+        (
+            'at = "07:30"\nevery_minutes = 30',
+            "[schedule] every_minutes must be left out where at is set",
+        ),
+        ('at = "07:30"\nhours = "8-18"', "[schedule] hours must be left out where at is set"),
+        ('hours = "8"', "[schedule] hours must be"),
+        ('hours = "8-25"', "[schedule] hours must be"),
         ('hours = "8-10"\nevery_minutes = 720', "schedule.hours: no beat"),
-        ("jitter_minutes = 60", "schedule.jitter_minutes"),
-        ("time_limit_minutes = 0", "schedule.time_limit_minutes"),
+        ("jitter_minutes = 60", "[schedule] jitter_minutes must be"),
+        ("time_limit_minutes = 0", "[schedule] time_limit_minutes must be"),
     ],
 )
 def test_wrong_settings_are_named(root: Path, text: str, said: str) -> None:

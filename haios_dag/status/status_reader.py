@@ -1,4 +1,4 @@
-"""What a status file holds before it is written again: other writers' keys, or damage."""
+"""Read a status file that other programs write too: its keys, or damage."""
 
 import itertools
 import json
@@ -14,31 +14,31 @@ from haios_dag.base import files
 from haios_dag.base.errors import StatusError
 
 MAX_BYTES = 32 * 2**20  # a hundred times the largest status of a real workspace
-MAX_DEPTH = 100  # json can read deeper than it can write
+_MAX_DEPTH = 100  # json can read deeper than it can write
 _TRIES = 4
 _MOST_TRIES = 40
 _PAUSE = 0.05  # seconds: HAIOS's own writers truncate first and write then
 
 
 class UnusableError(Exception):
-    """A status file is there and is not one; the message completes "… was set aside: it ___"."""
+    """A status file is damaged; the message completes the sentence "… was set aside: it …"."""
 
 
 @dataclass(frozen=True)
-class Previous:
-    """The bytes found (None: there is no file), their keys, and a warning if set aside."""
+class FoundStatus:
+    """The bytes of a status file (None without a file), its keys, and a warning if set aside."""
 
     data: bytes | None
     keys: dict[str, Any]
     warning: str | None = None
 
 
-def read(path: Path) -> Previous:
-    """Return what a status file holds; one that is unusable is first renamed, never deleted.
+def read(path: Path) -> FoundStatus:
+    """Return what a status file holds; rename it first when it is damaged.
 
-    Unusable is what rests in that state: a file that somebody is writing is waited for. Numbers
-    that JSON does not have (NaN, Infinity, 1e999) are null. Raise StatusError when the file can be
-    neither read nor set aside.
+    A file is damaged when four readings find it so and unchanged, since another program may be
+    writing it. NaN, Infinity and 1e999 become null. Raise StatusError when the file can be neither
+    read nor renamed.
     """
     states: list[object] = []
     while len(states) < _TRIES or len({*states[-_TRIES:]}) > 1:
@@ -48,17 +48,17 @@ def read(path: Path) -> Previous:
             time.sleep(_PAUSE)
         try:
             data = content(path)
-            return Previous(data, {} if data is None else parse(data))
+            return FoundStatus(data, {} if data is None else parse(data))
         except UnusableError as error:
             reason = str(error)
         states.append(_state(path))
     aside = _set_aside(path)
     warning = f"{path} was set aside as {aside.name} and rebuilt: it {reason}" if aside else None
-    return Previous(None, {}, warning)
+    return FoundStatus(None, {}, warning)
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
-    """Return what tells whether a file was written again; None where there is none."""
+    """Return what changes when a file is written; None without a file."""
     try:
         found = path.lstat()
     except OSError:
@@ -67,7 +67,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 
 def content(path: Path) -> bytes | None:
-    """Return the bytes of a status file, or None when there is none.
+    """Return the bytes of a status file, None without a file.
 
     Raise UnusableError for a symbolic link or a file that is too long, StatusError for one that
     cannot be read.
@@ -97,9 +97,14 @@ def parse(data: bytes) -> dict[str, Any]:
         raise UnusableError("is not valid JSON") from None
     if not isinstance(keys, dict):
         raise UnusableError("is not a JSON object")
-    if _deeper(keys, MAX_DEPTH):
-        raise UnusableError(f"is nested more than {MAX_DEPTH} levels deep")
+    if _deeper(keys, _MAX_DEPTH):
+        raise UnusableError(f"is nested more than {_MAX_DEPTH} levels deep")
     return keys
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """Return a JSON object that another program wrote, {} for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _finite(text: str) -> float | None:
@@ -120,9 +125,9 @@ def _deeper(value: object, levels: int) -> bool:
 
 
 def _set_aside(path: Path) -> Path | None:
-    """Rename a file to a free name beside it and return that, or None when it has gone.
+    """Rename a file to a free name beside it; return that, or None when the file is gone.
 
-    The name is taken first, by an empty file, so that nothing set aside earlier is overwritten.
+    An empty file reserves the name, so that nothing set aside earlier is overwritten.
     """
     for number in itertools.count(1):
         aside = path.with_name(f"{path.name}.bad-{number}")

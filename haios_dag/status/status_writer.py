@@ -1,4 +1,4 @@
-"""Write both status files: complete or not at all, and never over a newer foreign change."""
+"""Write both status files: complete or not at all, and not over another program's change."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from haios_dag.base import clock, files, schema
 from haios_dag.base.errors import InvalidError, StatusError
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import infrastructure, known_documents, previous_status, status_keys
+from haios_dag.status import infrastructure, known_documents, status_keys, status_reader
 
 _TRIES = 10
 _LINE = 90  # characters
@@ -18,17 +18,17 @@ _LINE = 90  # characters
 def write(
     workspace: Workspace, *, memory: Mapping[str, Any] | None, pulse: Mapping[str, Any]
 ) -> list[str]:
-    """Write the full and the slim status, and return warnings, each a sentence.
+    """Write the full and the slim status; return warnings, each a sentence.
 
-    `memory` is what the store counts, with at least `concepts` and `entities`, or None when it
-    cannot be asked; `pulse` is described in `schemas/status-slim.schema.json`. Raise StatusError
-    when a file cannot be written, with the old one in place, ConfigError or EventError.
+    `memory` has the counts of the store, at least `concepts` and `entities`; None without a
+    readable memory. `schemas/status-slim.schema.json` describes `pulse`. Raise StatusError, with
+    the old file in place, ConfigError or EventError.
     """
     offered, warnings = infrastructure.gather(workspace)
     has_looked = pulse["outcomes"].get("ingest") in ("ran", "skipped")
     found, unread = known_documents.gather(workspace, has_looked=has_looked)
     warnings += unread
-    before, beside = map(previous_status.read, (workspace.status, workspace.status_slim))
+    before, beside = map(status_reader.read, (workspace.status, workspace.status_slim))
     warnings += filter(None, [before.warning, beside.warning])
     keys = before.keys, beside.keys
     facts = status_keys.StatusFacts(workspace, clock.now(), found, offered, memory, pulse, *keys)
@@ -45,16 +45,16 @@ def _publish(
     path: Path,
     name: str,
     build: Callable[[status_keys.FoundKeys], dict[str, Any]],
-    before: previous_status.Previous | None,
+    before: status_reader.FoundStatus | None,
 ) -> list[str]:
-    """Merge, validate and replace one file, again when it changed meanwhile; return warnings.
+    """Merge with what the file held, validate and replace it; return warnings.
 
-    `before` is what the file held when it was read.
+    When the file has changed meanwhile, read and merge again.
     """
     warnings: list[str] = []
     for _ in range(_TRIES):
         if before is None:
-            before = previous_status.read(path)
+            before = status_reader.read(path)
             warnings += filter(None, [before.warning])
         keys = build(before.keys)
         is_unchanged = functools.partial(_holds, before.data)
@@ -76,16 +76,15 @@ def _publish(
 def _holds(data: bytes | None, path: Path) -> bool:
     """Tell whether the file still has the content that was merged."""
     try:
-        return previous_status.content(path) == data
-    except previous_status.UnusableError:  # it was usable a moment ago
+        return status_reader.content(path) == data
+    except status_reader.UnusableError:
         return False
 
 
 def _json(keys: Mapping[str, Any]) -> bytes:
     """Return a status as it stands on disk: UTF-8 without BOM, LF, indented by 2.
 
-    What is short takes one line, as do a member of a member and an object in a list, so that the
-    whole can be read.
+    Short values, members of members and objects in lists take one line each.
     """
     text = _indented(keys)
     try:
@@ -96,17 +95,16 @@ def _json(keys: Mapping[str, Any]) -> bytes:
 
 def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: bool = False) -> str:
     inner = f"{indent}  "
-    line = json.dumps(value, ensure_ascii=ascii_only)
+    dumps = functools.partial(json.dumps, ensure_ascii=ascii_only)
+    line = dumps(value)
     if indent and len(line) <= _LINE:
         return line
     if levels and isinstance(value, dict) and value:
         members = [
-            f"{inner}{json.dumps(name, ensure_ascii=ascii_only)}:"
-            f" {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
+            f"{inner}{dumps(name)}: {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
             for name, member in value.items()
         ]
         return "{\n" + ",\n".join(members) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        items = [inner + json.dumps(one, ensure_ascii=ascii_only) for one in value]
-        return "[\n" + ",\n".join(items) + f"\n{indent}]"
+        return "[\n" + ",\n".join(inner + dumps(one) for one in value) + f"\n{indent}]"
     return line
