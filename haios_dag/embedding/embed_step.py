@@ -42,7 +42,7 @@ def run(beat: BeatContext) -> None:
 
 
 def _embed_batch(store: "Store", batch: "list[Waiting]") -> int:
-    """Store a vector for each item; return how many texts the model was asked for."""
+    """Store a vector for each item; return for how many texts the model was called."""
     model = space.DEFAULT.model
     blobs: dict[bytes, bytes] = {}
     texts: dict[bytes, str] = {}

@@ -1,4 +1,4 @@
-"""From which cosine on two texts count as alike, in the default embedding space.
+"""The cosines from which on texts count as alike, in the default embedding space.
 
 The thresholds belong to that space: another model's cosines mean something else. How they were
 chosen: docs/insights.md.

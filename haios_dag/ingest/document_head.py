@@ -1,4 +1,4 @@
-"""The head of a document: of its front matter, the fields that say what state it is in.
+"""The head of a document: the fields of its front matter that say what state it is in.
 
 The ledger of ingest keeps it as JSON beside what stat said of the file, so that the status parses
 nothing again: an object of fields, null where there is no front matter, or a text that says why

@@ -86,7 +86,7 @@ def _changed(
     known: dict[str, FileState],
     max_megabytes: float,
 ) -> Iterator[str]:
-    """Yield the files that memory does not know as they are: new, or of another content.
+    """Yield the files that are new, or whose content is not what memory has recorded.
 
     The content is hashed only where stat differs. A file that cannot be hashed counts as changed:
     reading it will say why.

@@ -1,4 +1,4 @@
-"""Opening a memory: where it may be created, how it locks, what its errors mean."""
+"""An SQLite database: where it may be created, its transactions, what its errors mean."""
 
 import contextlib
 import hashlib

@@ -192,7 +192,7 @@ class SqliteDocuments:
         )
 
     def _replace_traces(self, artifact: int, path: str, traces: Sequence[Trace]) -> None:
-        """Make the traces of a file those given; one that is gone becomes an orphan."""
+        """Make these the traces of a file; one that it no longer has becomes an orphan."""
         known = dict(
             self._db.rows("SELECT key, trace_id FROM dag_traces WHERE artifact_id = ?", (artifact,))
         )

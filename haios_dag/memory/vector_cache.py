@@ -1,4 +1,4 @@
-"""The concepts' vectors once more, in a file that is mapped into memory to compare them all.
+"""A copy of the concepts' vectors in a file that is mapped into memory, to compare them all fast.
 
 A new concept is compared with every vector there is. SQLite copies each one out of its pages; from
 the map they are multiplied where they lie, and the memory in use is the system's own page cache.

@@ -65,7 +65,7 @@ class Synthesizer:
                 advance(len(batch))
 
     def _put_alone(self, kind: "Kind", alone: list[ClusterMember]) -> None:
-        """Record new items that lead nothing but themselves."""
+        """Record new items that are alone in their cluster."""
         if self.notes is not None:
             self.counts.add(alone=len(alone))
         elif alone:

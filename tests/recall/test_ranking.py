@@ -114,7 +114,7 @@ def test_hostile_queries(
         show_recall.show(planted, [query], 3)
         assert "\x1b" not in capsys.readouterr().out
     else:
-        with pytest.raises(HaiosError, match="usage"):
+        with pytest.raises(HaiosError, match="empty query; usage"):
             show_recall.show(planted, [query], 3)
     assert content_hash(planted.memory) == before
 
