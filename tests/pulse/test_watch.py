@@ -114,7 +114,7 @@ def test_it_beats_at_once_where_none_ever_was(tmp_path: Path, watching: Start) -
     output = root / ".haios" / "beat.log"
     until(lambda: beats(root) and ".  heartbeat" in output.read_text(), process)
     lines = stop(process)
-    assert len(lines) == 4  # of which doit's own is the first
+    assert len(lines) == 4  # the first is doit's own
     assert lines[1] == "watching; stop it with Ctrl-C or SIGTERM"
     assert "heartbeat  ok, " in lines[2]
     assert lines[3] == "stopped"
@@ -206,7 +206,7 @@ def test_a_signal_ends_the_beat_at_work_in_order(
     assert event["steps"]["slow"]["outcome"] == "interrupted"
     assert "interrupted" in lines[2]
     assert lines[3] == "stopped"
-    assert workspaces.doit(root, "ingest").returncode == 0  # nobody holds the lock
+    assert workspaces.doit(root, "ingest").returncode == 0  # the lock is free
 
 
 def test_a_signal_that_is_ignored_remains_so(copy: Path, watching: Start) -> None:
@@ -285,7 +285,7 @@ def test_settings_that_cannot_be_used_are_said_first(copy: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_settings_are_read_anew_for_each_beat(
+def test_settings_are_read_again_for_each_beat(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A change holds from the next beat on; one that is wrong is said, and the watch goes on."""
