@@ -1,7 +1,7 @@
 """How well and how fast resonance finds what a year of events holds.
 
 A year of hourly beats and of work with nothing remarkable in it, near misses of every rule among
-them; in that, patterns of every rule, of which it is noted where they stand; and ten times as many
+them; in that, patterns of every rule, with a note of where they are; and ten times as many
 lines of noise, as tests leave them in a live log: bursts, made-up items and sessions, unknown
 types, torn lines.
 """

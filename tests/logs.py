@@ -41,5 +41,5 @@ def fragments(workspace: Workspace) -> list[tuple[int, bytes]]:
 
 
 def numbers(path: Path) -> list[int]:
-    """Return the numbers of the events in a log, of which every line must be whole."""
+    """Return the numbers of the events in a log; every line must be whole."""
     return [json.loads(line)["number"] for line in path.read_bytes().splitlines()]

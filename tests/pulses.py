@@ -92,7 +92,7 @@ def hanging() -> Iterator[str]:
 
 
 def closed() -> str:
-    """Return the address of a port at which nobody listens."""
+    """Return the address of a port at which no program listens."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{one.getsockname()[1]}"

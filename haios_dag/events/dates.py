@@ -75,7 +75,7 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _latest(text: str, now: datetime) -> datetime:
-    """Return the moment that a date means of which parts may be left out."""
+    """Return the moment that a date means, with parts left out or not."""
     one, two = _parse(text, _ONE), _parse(text, _TWO)
     if one.year == two.year:
         return _parse(text, _ONE.replace(month=1, day=1))

@@ -25,16 +25,12 @@ def unblocked_chain(story: Story) -> Iterator[Pattern]:
         names = [e.removeprefix("unblock:") for e in effects if e.startswith("unblock:")]
         if names and one.item not in freed:
             freed[one.item] = one, names
-    inner = {
-        name
-        for one, names in freed.values()
-        for name in names
-        if name in freed and freed[name][0].when > one.when
-    }
-    for root, (first, _) in freed.items():
-        if root in inner:
+    told: set[str] = set()
+    for root, (first, _) in freed.items():  # in order of time, so a chain comes before its parts
+        if root in told:
             continue
         chain, names = _chain(freed, first)
+        told |= {one.item for one in chain}
         if len(names) >= _FREED:
             how = f"through {len(chain)} completions" if len(chain) > 1 else "at once"
             says = f"completing {root} freed {len(names)} items {how}: {', '.join(names[:_TOLD])}"

@@ -35,7 +35,7 @@ class TestAppend:
         assert workspace.events.read_bytes() == written.encode("ascii")
 
     def test_log_is_private(self, workspace: Workspace) -> None:
-        """A new log can be read by its owner only, whatever the umask."""
+        """A new log can be read by its owner only, with any umask."""
         program = OPEN + "import os; os.umask(0); events.append(workspace, eval(sys.argv[2]))"
         run(program, workspace.root, simple(1))
         assert workspace.events.stat().st_mode & 0o777 == 0o600
@@ -217,7 +217,7 @@ class TestHeal:
     def test_any_bytes_are_kept(
         self, tmp_path_factory: pytest.TempPathFactory, tail: bytes
     ) -> None:
-        """Whatever bytes end a log, an append leaves each of them in the log or set aside."""
+        """An append leaves each of the last bytes of a log in the log or set aside."""
         log = Workspace(tmp_path_factory.mktemp("log"))
         log.events.parent.mkdir(parents=True)
         log.events.write_bytes(b"{}\n" + tail)

@@ -143,7 +143,7 @@ def test_yesterday_across_summer_time() -> None:
     ],
 )
 def test_understanding_is_said(text: str, said: str) -> None:
-    """The day, the offset, and whatever is ambiguous or in the future are said."""
+    """The day, the offset, and anything ambiguous or in the future are said."""
     with local_time("Europe/Riga"):
         assert said in dates.understood(text, dates.since(text, NOW), NOW)
 

@@ -183,7 +183,7 @@ def test_mixed_log(tmp_path: Path) -> None:
     content=st.binary() | st.text().map(str.encode) | st.text().map(lambda t: t.encode("utf-16"))
 )
 def test_any_bytes_are_read(content: bytes) -> None:
-    """Reading never fails, from either end, whatever bytes a log holds."""
+    """Reading never fails, from either end, with any bytes in a log."""
     ahead = list(log_lines.forward(io.BytesIO(content)))
     back = list(log_lines.backward(io.BytesIO(content)))
     assert [entry[1:] for entry in ahead] == [entry[1:] for entry in reversed(back)]
@@ -281,7 +281,7 @@ class TestBlocks:
         escaped: bool,
         data: st.DataObject,
     ) -> None:
-        """Whatever is in an event, and however it is damaged, a block says what its lines say."""
+        """For any event and any damage, a block says what its lines say."""
         separators = (",", ":") if compact else None
         rows = [
             json.dumps(one, separators=separators, ensure_ascii=escaped).encode("utf-8", "replace")
@@ -343,7 +343,7 @@ class TestBlocks:
         ],
     )
     def test_what_is_read_quickly(self, row: bytes, quick: bool) -> None:
-        """The lines that logs are made of are, whatever else stands in their block; no odd one."""
+        """Ordinary lines are, with anything else in their block; odd ones are not."""
         found = fast_json.events([b'{"z":1}', row, b"{"], log_lines.LONGEST, log_lines.DEEPEST)
         wanted = log_lines.Parser().parse(row + b"\n").event if quick else None
         assert found == [{"z": 1}, wanted, None]

@@ -175,7 +175,7 @@ class TestRotation:
         assert found(events.read(workspace)) == [simple(0), simple(1), simple(2)]
 
     def test_archive_that_was_taken_away(self, workspace: Workspace) -> None:
-        """The other files are read when somebody took an archive away, before or meanwhile."""
+        """The other files are read when an archive was removed, before or meanwhile."""
         for number in range(30):
             events.append(workspace, simple(number))
         entries = events.read(workspace)
@@ -195,7 +195,7 @@ class TestRotation:
             list(events.read(workspace))
 
     def test_recent_and_has_beat_across_archives(self, workspace: Workspace) -> None:
-        """Heartbeats are found in whatever archive they are."""
+        """Heartbeats are found in any archive."""
         for number in range(6):
             events.append(workspace, heartbeat(beat=f"b{number}"))
         assert len(events.archives(workspace)) == 5
@@ -215,7 +215,7 @@ class TestSince:
     def test_complete_however_times_run(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
     ) -> None:
-        """Whatever the times and their spellings, every event since an instant is shown.
+        """With any times in any spelling, every event since an instant is shown.
 
         Between the questions the log grows and is archived.
         """

@@ -342,7 +342,7 @@ class TestLine:
         )
     )
     def test_any_event_can_be_shown(self, event: dict[str, Any]) -> None:
-        """Whatever JSON object a line holds, it is shown on one printable line."""
+        """Any JSON object in a line is shown on one printable line."""
         for shown in written(event, event | {"type": "heartbeat"}):
             assert shown.isprintable()
 

@@ -66,7 +66,7 @@ def test_late_and_down_come_at_the_stated_times(tmp_path: Path) -> None:
 
 
 def test_a_beat_makes_it_alive_again(tmp_path: Path) -> None:
-    """Whatever the silence was, the next beat ends it, and its outcome does not matter."""
+    """The next beat ends any silence, and its outcome does not matter."""
     at = NOON + timedelta(days=3)
     for outcome in ("ok", "failed", "interrupted"):
         log(tmp_path, beat(NOON), beat(at, outcome))
@@ -179,7 +179,7 @@ def test_without_any_beat_it_never_beat(tmp_path: Path) -> None:
 
 
 def test_a_foreign_beat_is_a_beat(tmp_path: Path) -> None:
-    """One without outcome or offset counts; whether it went well, nobody can tell."""
+    """One without outcome or offset counts; whether it went well is unknown."""
     log(tmp_path, {"ts": "2026-01-31T12:00:05", "type": "heartbeat", "synthesis": True})
     with local_time("UTC"):
         said = judged(tmp_path, NOON + minutes(1))
@@ -254,7 +254,7 @@ def test_a_beat_under_way_is_not_late(tmp_path: Path) -> None:
             lines = list(watchdog._lines(liveness.judge(workspace)))
         assert "a beat is under way since" in lines[0]
         assert state(tmp_path, begun + timedelta(hours=25)) == "down"
-    assert judged(tmp_path, later)["state"] == "down"  # its marker is left, and nobody holds it
+    assert judged(tmp_path, later)["state"] == "down"  # its marker is left, and the lock is free
     assert judged(tmp_path, later)["under_way"] is None
 
 
@@ -262,7 +262,7 @@ def test_a_beat_under_way_is_not_late(tmp_path: Path) -> None:
     "content", [b"[1]", b"{", b"\0", b'{"started": "soon"}', b'{"started": 5}', b"[" * 200_000]
 )
 def test_a_marker_that_is_none_is_no_beat(tmp_path: Path, content: bytes) -> None:
-    """Whatever stands in the lock file, the log is judged."""
+    """The log is judged with any content of the lock file."""
     log(tmp_path, beat(NOON))
     (tmp_path / ".haios").mkdir()
     (tmp_path / ".haios" / "beat.lock").write_bytes(content)
@@ -315,7 +315,7 @@ def test_what_cannot_be_told_is_not_alive(tmp_path: Path) -> None:
 
 
 def test_a_large_log_is_read_from_its_end(tmp_path: Path) -> None:
-    """A log of a terabyte, nearly all of it a hole, is answered for: nobody could read it whole."""
+    """A log of a terabyte, nearly all of it a hole, is judged: it cannot be read whole."""
     log(tmp_path, beat(NOON))
     path = tmp_path / ".claude" / "haios-events.jsonl"
     whole = path.read_bytes()

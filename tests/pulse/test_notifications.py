@@ -76,7 +76,7 @@ def test_a_beat_pings_its_start_and_its_end(copy: Path, server: Server) -> None:
 
 
 def test_the_settings_may_hold_the_address(copy: Path, server: Server) -> None:
-    """`[notify] ping` is enough; what stands in .env comes before it."""
+    """`[notify] ping` is enough; .env overrides it."""
     (copy / "haios.toml").write_text(f'[notify]\nping = "{server.url}/toml/"\n', encoding="utf-8")
     beat(copy)
     assert server.paths == ["/toml/start", "/toml/"]
@@ -86,7 +86,7 @@ def test_the_settings_may_hold_the_address(copy: Path, server: Server) -> None:
 
 
 def test_a_beat_that_is_refused_the_lock_tells_nothing(copy: Path, server: Server) -> None:
-    """Only whoever beats has something to say."""
+    """Only a beat that runs sends notifications."""
     env(copy, f"HAIOS_PING_URL={server.url}")
     program = (
         "import sys; from pathlib import Path; from haios_dag.base import files\n"
@@ -190,7 +190,7 @@ def test_an_answer_that_is_none_is_an_error(copy: Path, server: Server, code: in
     ["ftp://127.0.0.1/x", "file:///etc/hostname", "data:,x", "nothing", "http://[", "http://"],
 )
 def test_only_http_is_spoken(copy: Path, url: str) -> None:
-    """Whatever else stands there is an error by its class, and opens nothing."""
+    """Any other address is an error by its class, and opens nothing."""
     env(copy, f"HAIOS_PING_URL={url}")
     news = notifications.Notifications(Workspace(copy))
     news.ping("success", "good")
@@ -221,7 +221,7 @@ def test_an_address_that_is_none_is_refused_unquoted(tmp_path: Path) -> None:
 
 
 def test_without_an_address_nothing_is_loaded(copy: Path) -> None:
-    """An idle beat with nobody to tell imports no client, begins no thread and has no such key."""
+    """An idle beat without targets imports no client, starts no thread and has no such key."""
     program = f"""
 import sys, threading
 sys.argv = ["doit", "-f", {str(copy / "dodo.py")!r}, "heartbeat"]
@@ -281,7 +281,7 @@ def test_the_first_beat_of_all_may_fail(tmp_path: Path, server: Server, apprise:
 
 
 def test_a_beat_after_a_silence_has_recovered(copy: Path, server: Server, apprise: str) -> None:
-    """When somebody was told that it was late, the next good beat says that it is not."""
+    """After a notification that it was late, the next good beat says that it is not."""
     workspace = Workspace(copy)
     late = schema.load("event-pulse")["examples"][0]
     events.append(workspace, late | {"notifications": []})
@@ -294,7 +294,7 @@ def test_a_beat_after_a_silence_has_recovered(copy: Path, server: Server, appris
 
 
 def test_what_apprise_cannot_do_is_an_error(copy: Path, server: Server, apprise: str) -> None:
-    """An address that is none, a server that refuses: named in the event, and not by Apprise."""
+    """An invalid address, a server that refuses: named in the event, and not by Apprise."""
     server.answer = lambda _: 500
     env(copy, f"HAIOS_APPRISE_URLS=nothing://secret {apprise}/secret json://127.0.0.1:1/secret")
     break_ingest(copy, broken=True)

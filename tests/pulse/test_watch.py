@@ -205,7 +205,7 @@ def test_a_signal_ends_the_beat_at_work_in_order(
     assert event["steps"]["slow"]["outcome"] == "interrupted"
     assert "interrupted" in lines[1]
     assert lines[2] == "stopped"
-    assert workspaces.doit(root, "ingest").returncode == 0  # nobody holds the lock
+    assert workspaces.doit(root, "ingest").returncode == 0  # the lock is free
 
 
 def test_a_signal_that_is_ignored_remains_so(copy: Path, watching: Start) -> None:
@@ -284,7 +284,7 @@ def test_settings_that_cannot_be_used_are_said_first(copy: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_settings_are_read_anew_for_each_beat(
+def test_settings_are_read_again_for_each_beat(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A change holds from the next beat on; one that is wrong is said, and the watch goes on."""

@@ -1,4 +1,4 @@
-"""The watchdog, `doit pulse --notify`: it tells once when beats stay out; the log remembers."""
+"""The watchdog, `doit pulse --notify`: it notifies once of a missed beat; the log remembers."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ def pulse_events(root: Path) -> list[dict[str, Any]]:
 def test_a_beat_that_begins_at_the_same_moment(
     root: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a sleep: the second look finds the beat that was made up for, and tells nobody."""
+    """As after a sleep: the second look finds the beat that was made up for."""
     late = NOON + timedelta(hours=9)
     monkeypatch.setattr(time, "sleep", lambda _: log(root, beat(NOON), beat(late)))
     assert look(root, late) == 0
@@ -93,7 +93,7 @@ def test_the_scheduler_stops(root: Path, server: Server) -> None:
 
 
 def test_a_beat_ends_what_was_told(root: Path, server: Server) -> None:
-    """The next silence is told anew."""
+    """The next silence is notified again."""
     assert [look(root, LATE), look(root, LATE + STEP)] == [1, 1]
     events.append(Workspace(root), beat(LATE + 2 * STEP))
     assert look(root, LATE + 3 * STEP) == 0
@@ -103,7 +103,7 @@ def test_a_beat_ends_what_was_told(root: Path, server: Server) -> None:
     assert len(server.heard) == 2
 
 
-def test_what_was_not_delivered_is_tried_again(root: Path, server: Server) -> None:
+def test_a_failed_notification_is_retried(root: Path, server: Server) -> None:
     """As long as it takes, and then no more; the log has no line for each attempt."""
     server.answer = lambda _: 503
     for number in range(3):
@@ -123,7 +123,7 @@ def test_what_was_not_delivered_is_tried_again(root: Path, server: Server) -> No
     ]
 
 
-def test_only_who_was_not_reached_is_told_again(root: Path, server: Server) -> None:
+def test_only_targets_not_reached_are_notified_again(root: Path, server: Server) -> None:
     """Of several, each hears of it once."""
     pytest.importorskip("apprise", reason="the extra haios-dag[notify] is not installed")
     url = server.url.replace("http://", "json://")
@@ -168,7 +168,7 @@ def test_a_beat_under_way_is_no_alarm(root: Path, server: Server) -> None:
     assert server.paths == ["/fail"]
 
 
-def test_with_nobody_to_tell_the_log_has_it(root: Path) -> None:
+def test_without_targets_the_log_has_it(root: Path) -> None:
     """The events of the pulse are there for readers of the log, one for each state."""
     (root / "haios.toml").unlink()
     for at in (LATE, LATE + STEP, DOWN, DOWN + STEP):
@@ -186,10 +186,10 @@ def test_with_nobody_to_tell_the_log_has_it(root: Path) -> None:
         {},
     ],
 )
-def test_a_foreign_event_of_that_type_silences_nobody(
+def test_a_foreign_event_of_that_type_silences_no_alarm(
     root: Path, server: Server, foreign: dict[str, Any]
 ) -> None:
-    """What does not say in so many words that the ping was taken counts for nothing."""
+    """Only a clear statement that the ping was delivered counts."""
     log(
         root, beat(NOON), {"ts": "2026-01-31T13:00:00Z", "type": "pulse", "state": "late"} | foreign
     )
@@ -246,7 +246,7 @@ def test_a_lock_that_cannot_be_had_is_said(tmp_path: Path) -> None:
 
 
 def test_looking_needs_no_network(tmp_path: Path) -> None:
-    """`doit pulse` alone loads no client, whatever the settings say."""
+    """`doit pulse` alone loads no client with any settings."""
     log(tmp_path, beat(NOON))
     (tmp_path / "haios.toml").write_text('[notify]\nping = "http://x.invalid"\n', encoding="utf-8")
     program = (

@@ -1,4 +1,4 @@
-"""What is nobody's work is left out, and counted."""
+"""What is not real work is left out, and counted."""
 
 import json
 import os

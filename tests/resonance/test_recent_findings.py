@@ -1,4 +1,4 @@
-"""What the beat's status has of resonance, and when it is found anew."""
+"""What the beat's status has of resonance, and when it is looked for again."""
 
 import json
 from collections.abc import Iterator

@@ -92,7 +92,7 @@ def test_documents_grew_insights() -> None:
 
 
 def test_stuck() -> None:
-    """More than two days in a phase, until it was left or until the newest work of anybody."""
+    """More than two days in a phase, until it was left or until the newest work."""
     left = make(phase(0, "A", "DO"), phase(10, "A", "DO"), phase(60, "A", "CHECK"))
     assert said(list(work_rules.stuck(left))) == ["A was in DO for 2.5 days"]
     still = make(phase(0, "A", "DO"), session(72, "start", 1))
@@ -105,7 +105,7 @@ def test_stuck() -> None:
     assert list(work_rules.stuck(make(phase(0, "A", "DONE"), session(99, "start", 1)))) == []
 
 
-def test_nothing_is_stuck_where_nobody_works() -> None:
+def test_nothing_is_stuck_while_all_work_rests() -> None:
     """Beats alone do not make an item stuck: the writer of phases may have stopped."""
     assert list(work_rules.stuck(make(phase(0, "A", "DO"), beat(99)))) == []
 
@@ -161,7 +161,7 @@ def test_orphan_session() -> None:
     assert list(work_rules.orphan_session(make(*twice, session(10, "start", 2)))) == []
 
 
-def test_no_orphans_where_nobody_writes_ends() -> None:
+def test_no_orphans_if_ends_are_not_written() -> None:
     """Without any end, or with none for two weeks, the ends are not written any more."""
     starts = [session(day * 24, "start", 1 + day) for day in range(20)]
     assert list(work_rules.orphan_session(make(*starts))) == []
@@ -184,7 +184,7 @@ def test_closures_without_checks() -> None:
 
 
 def test_failing_gate() -> None:
-    """Three refusals of one item by one gate in a row; a pass between begins anew."""
+    """Three refusals of one item by one gate in a row; a pass between starts a new count."""
     refused = [check(hour, "A", "block") for hour in range(2)]
     violation = tell(3, "GateViolation", gate_id="dod", work_id="A", violation_type="warn")
     (found,) = work_rules.failing_gate(make(*refused, violation, check(4, "A")))
@@ -194,7 +194,7 @@ def test_failing_gate() -> None:
 
 
 def test_failing_step() -> None:
-    """Three failures, whatever lies between but the step going well."""
+    """Three failures without a success between."""
     three = [beat(hour, "degraded", embed="failed") for hour in (0, 1, 3)]
     (found,) = beat_rules.failing_step(make(*three, beat(2, embed="not reached")))
     assert found.says == "embed has failed in 3 beats in a row, last with: no room"

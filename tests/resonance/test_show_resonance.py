@@ -76,7 +76,7 @@ def test_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command(copy: Path) -> None:
-    """A workspace after its first beat is told of it; a date that is none is one sentence."""
+    """A workspace after its first beat has it as a finding; an invalid date is one sentence."""
     done = workspaces.doit(copy, "-r", "zero", "resonance")
     assert done.returncode == 0, done.stderr
     _, told, rest = done.stdout.splitlines()
