@@ -101,7 +101,7 @@ def test_every_signal_is_tried() -> None:
 
 
 def test_unknown_gives_no_signal() -> None:
-    """Nothing is said of what nobody knows, whatever the thresholds."""
+    """What is unknown gives no signal, with any thresholds."""
     assert names() == []
     assert names(milestones=milestone(None), memory={"concepts": 5}) == []
     assert names(memory_before={"concepts": None}, memory={"concepts": 0}) == []

@@ -1,4 +1,4 @@
-"""What the status says: what is true, and null where nobody knows."""
+"""The status says what is true, and null for what is unknown."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from haios_dag.status import infrastructure, status_keys
 
 @freeze_time("2026-01-31 12:00:00")
 def test_an_empty_workspace_gets_nulls_and_no_invented_value(workspace: Workspace) -> None:
-    """What nobody has said is null in both files, and what can be known is there."""
+    """What is unknown is null in both files, and what is known is there."""
     assert write(workspace) == []
     for keys in both(workspace):
         assert set(keys) == OURS
@@ -201,7 +201,7 @@ def test_hooks_and_templates(workspace: Workspace) -> None:
 
 
 def test_what_only_the_dashboard_shows_is_read_for_it_alone(workspace: Workspace) -> None:
-    """Where there is no HAIOS, nobody asks for the hooks: unreadable settings are no warning."""
+    """Without HAIOS the hooks are not read: unreadable settings give no warning."""
     put(workspace.root / ".claude" / "settings.json", b"{")
     assert write(workspace) == []
     assert not any(keys.keys() & {"hooks", "valid_templates"} for keys in both(workspace))

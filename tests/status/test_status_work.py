@@ -314,7 +314,7 @@ def test_any_field_makes_a_status(fields: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7", '"why"', "[" * 100_000])
 def test_a_ledger_that_others_wrote_into(text: str) -> None:
-    """A head that is none does not cost the others theirs."""
+    """A damaged head leaves those of other documents intact."""
     known = [("a.md", (1, 2, 3), '{"id": "A"}'), ("b.md", (1, 0, 3), text)]
     first, second = known_documents._documents(known)
     assert first.fields == {"id": "A"}

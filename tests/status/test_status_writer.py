@@ -159,7 +159,7 @@ def test_truncated_files_are_set_aside_and_rebuilt(workspace: Workspace) -> None
     ],
 )
 def test_garbage_is_set_aside(workspace: Workspace, data: bytes, reason: str) -> None:
-    """What is no status is kept, named in a warning with the reason, and replaced."""
+    """A damaged status is kept, named in a warning with the reason, and replaced."""
     put(workspace.status, data)
     (warning,) = write(workspace)
     assert reason in warning

@@ -1,4 +1,4 @@
-"""The vital signs: true, short, and safe whatever the status holds."""
+"""The vital signs are true, short and safe, with any content of the status."""
 
 import json
 import subprocess
