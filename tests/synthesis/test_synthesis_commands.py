@@ -67,8 +67,8 @@ def test_dry_run_cut_short(root: Path) -> None:
 
 def test_dry_run_by_configuration(root: Path) -> None:
     """Where doit's own configuration sets the option, nothing is written, and a beat says why."""
+    assert doit(root, "embed").returncode == 0
     (root / "pyproject.toml").write_text("[tool.doit.tasks.synthesize]\ndry_run = true\n")
-    assert workspaces.run(workspaces.command(root, "embed"), cwd=root).returncode == 0
     done = workspaces.run(workspaces.command(root, "synthesize"), cwd=root)
     assert "nothing was written" in done.stdout
     done = workspaces.run(workspaces.command(root), cwd=root)
@@ -113,4 +113,4 @@ def test_explain_then_undo(root: Path) -> None:
     assert "there is no synthesis to take back" in done.stderr
     done = doit(root, "synthesis-explain", str(insight))
     assert done.returncode == 1
-    assert "no concept or insight has the id" in done.stdout
+    assert "no concept or insight has the id" in done.stderr
