@@ -1,5 +1,7 @@
 """What doit is told about a beat: settings that nothing else may change, and what it prints."""
 
+import atexit
+import gc
 import multiprocessing
 import sys
 import threading
@@ -26,6 +28,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]  # doit has no types
 
     def __init__(self, outstream: TextIO | None, options: dict[str, Any]) -> None:
         tolerate_any_console()
+        atexit.register(gc.freeze)  # nothing is looked through at the end: 15 ms of an idle beat
         super().__init__(outstream or sys.stdout, options)  # Windows may give no console
 
     def execute_task(self, task: Any) -> None:  # noqa: ANN401 - doit has no types
