@@ -219,7 +219,7 @@ def test_command_prints_answers(beaten: Path) -> None:
 
 def test_command_prints_json(beaten: Path) -> None:
     """With --json and a silent doit, each line of stdout is an answer of the schema."""
-    done = doit(beaten, "-r", "zero", "recall", "--json", "busy timeout")
+    done = doit(beaten, "recall", "--json", "busy timeout")
     assert done.returncode == 0
     assert done.stderr == ""
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -255,6 +255,6 @@ def test_no_match(tmp_path: Path) -> None:
     done = doit(root, "recall", "anything")
     assert done.returncode == 0
     assert "nothing in memory answers this" in done.stdout
-    done = doit(root, "-r", "zero", "recall", "--json", "anything")
+    done = doit(root, "recall", "--json", "anything")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing in memory" in done.stderr

@@ -77,12 +77,12 @@ def test_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_command(copy: Path) -> None:
     """A workspace after its first beat has it as a finding; an invalid date is one sentence."""
-    done = workspaces.doit(copy, "-r", "zero", "resonance")
+    done = workspaces.doit(copy, "resonance")
     assert done.returncode == 0, done.stderr
     _, told, rest = done.stdout.splitlines()
     assert told == "no patterns found"
     assert rest.startswith("what happened: 1 beat: 1 ok; 4 documents, ")
-    done = workspaces.doit(copy, "-r", "zero", "resonance", "--since", "1h", "--json")
+    done = workspaces.doit(copy, "resonance", "--since", "1h", "--json")
     assert done.returncode == 0, done.stderr
     schema.validate("resonance", json.loads(done.stdout))
     done = workspaces.doit(copy, "resonance", "--since", "the day of the tentacle")

@@ -95,7 +95,7 @@ def test_explain_then_undo(root: Path) -> None:
             " WHERE leader NOTNULL"
         )[0]
         insight = foreign.one("SELECT min(id) FROM concepts WHERE synthesized_at NOTNULL")
-    done = doit(root, "-r", "zero", "synthesis-explain", str(insight))
+    done = doit(root, "synthesis-explain", str(insight))
     assert done.returncode == 0
     assert done.stdout.startswith(f"insight {insight}: ")
     done = doit(root, "synthesis-undo")
