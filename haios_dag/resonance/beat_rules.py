@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from haios_dag.resonance.story import Pattern, Story, StoryEvent, median, runs, strength
 
@@ -69,15 +69,11 @@ def gap(story: Story) -> Iterator[Pattern]:
     counts too.
     """
     beats = story.of("beat")
-    spans = [
-        (after.when - before.when).total_seconds() for before, after in itertools.pairwise(beats)
-    ]
-    if not spans:
+    if not beats[1:]:
         return
-    usual = median(spans)
-    now = max(story.until, beats[-1].when)
-    ends: list[tuple[datetime, list[StoryEvent]]] = [(one.when, [one]) for one in beats[1:]]
-    for before, (end, after) in zip(beats, [*ends, (now, [])], strict=True):
+    usual = median((b.when - a.when).total_seconds() for a, b in itertools.pairwise(beats))
+    for before, after in itertools.zip_longest(beats, beats[1:]):
+        end = after.when if after else max(story.until, before.when)
         silence = (end - before.when).total_seconds()
         if silence <= _INTERVALS * usual:
             continue
@@ -85,7 +81,8 @@ def gap(story: Story) -> Iterator[Pattern]:
         missed = due - 1  # the beat that came at last, or is to come now, served one
         if missed >= _MISSED:
             says = f"no beat came for {silence / 3600:.1f} h, and {missed:,} were missed"
-            yield Pattern(says, strength(0.5, missed, _MISSED), end, [before, *after])
+            evidence = [before, after] if after else [before]
+            yield Pattern(says, strength(0.5, missed, _MISSED), end, evidence)
 
 
 def active_hours(story: Story) -> Iterator[Pattern]:

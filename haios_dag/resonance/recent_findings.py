@@ -11,6 +11,7 @@ from typing import Any
 
 from haios_dag import events
 from haios_dag.base import clock, schema
+from haios_dag.base.json_values import as_list, as_object
 from haios_dag.base.workspace import Workspace
 
 DAYS = 7
@@ -30,15 +31,16 @@ def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str
     ConfigError or EventError.
     """
     newest = _newest(workspace)
-    if not missed and isinstance(found, dict) and found.get("newest") == newest:
-        known = _findings(found.get("findings"))
+    before = as_object(found)
+    if not missed and before.get("newest") == newest:
+        known = _findings(before.get("findings"))
     else:
         from haios_dag.resonance import rules, story_reader
 
         known = [
-            {key: value for key, value in rules.as_json(one).items() if key != "evidence"}
+            {key: value for key, value in one.items() if key != "evidence"}
             for one in rules.findings(story_reader.lately(workspace, DAYS, LINES))
-            if one.rule != rules.DIGEST
+            if one["rule"] != rules.DIGEST
         ]
     return {"newest": newest, "findings": known[:_TOP]}
 
@@ -48,7 +50,7 @@ def _findings(found: object) -> list[dict[str, Any]]:
     begin = clock.now() - timedelta(days=DAYS)
     return [
         one
-        for one in (found if isinstance(found, list) else ())
+        for one in as_list(found)
         if not schema.violations("resonance", one) and datetime.fromisoformat(one["at"]) >= begin
     ]
 
@@ -67,7 +69,6 @@ def _newest(workspace: Workspace) -> str:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a log, 0 if there is none that can be read."""
     try:
         return path.stat().st_size
     except OSError:
