@@ -81,6 +81,11 @@ def recent(workspace: "Workspace", count: int, *kinds: str) -> list["Entry"]:
     return list(itertools.islice(found, count))[::-1]
 
 
+def last_beat(workspace: "Workspace") -> "Entry | None":
+    """Return the last heartbeat, None without one in the last 16 MB. Raise EventError."""
+    return next(iter(recent(workspace, 1, "heartbeat")), None)
+
+
 def has_beat(workspace: "Workspace", beat: str) -> bool:
     """Return whether the log or an archive has the heartbeat with this id. Raise EventError."""
     back = functools.partial(log_lines.backward, marks=(json.dumps(beat).encode(),))

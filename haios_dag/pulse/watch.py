@@ -6,13 +6,11 @@ does not end the watch. The beat lock keeps order with beats that others start.
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from types import FrameType
 
 from haios_dag import events
@@ -66,14 +64,8 @@ class _Watch:
     def __init__(self, workspace: Workspace) -> None:
         self.stopping = False
         self._workspace = workspace
-        self._job = self._described()
+        self._job = job.of(workspace)
         self._process: subprocess.Popen[bytes] | None = None
-
-    def _described(self) -> job.Job:
-        """Return the job by the current settings; raise ConfigError or ScheduleError."""
-        one = self._workspace
-        schedule = Workspace(one.root).config.schedule
-        return job.make(Path(sys.executable), one.root, schedule, socket.gethostname())
 
     def seconds_to_beat(self, since: datetime | None, now: datetime) -> float:
         """Return how long until the beat is due that follows `since`; 0 if `since` is None."""
@@ -104,7 +96,7 @@ class _Watch:
         """Run one beat, and print its result."""
         begun = clock.now()
         try:
-            self._job = self._described()
+            self._job = job.of(Workspace(self._workspace.root))  # by the settings as they are now
             code = self._run()
         except (HaiosError, OSError) as error:
             # The workspace may just be changing; the next beat tries again.
@@ -147,9 +139,9 @@ class _Watch:
     def _became(self, begun: datetime, code: int | str) -> str:
         """Return the result of a beat: its event, or without one how its process ended."""
         with contextlib.suppress(HaiosError):
-            for entry in reversed(events.recent(self._workspace, 1, "heartbeat")):
-                if entry.when and entry.when >= begun.replace(microsecond=0):
-                    return show_events.line(entry) + (f"; {code}" if isinstance(code, str) else "")
+            entry = events.last_beat(self._workspace)
+            if entry and entry.when and entry.when >= begun.replace(microsecond=0):
+                return show_events.line(entry) + (f"; {code}" if isinstance(code, str) else "")
         if isinstance(code, int):
             said = f"exit code {code}" if code >= 0 else f"signal {-code}"
         else:

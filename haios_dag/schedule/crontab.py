@@ -29,8 +29,7 @@ def state(job: Job) -> State:
 
 def install(job: Job) -> list[Operation]:
     """Return the operation that puts the block in the place of the one that is there."""
-    (block,) = cron.render(job).values()
-    return [_operation(job, block)]
+    return [_operation(job, *cron.render(job).values())]
 
 
 def remove(job: Job) -> list[Operation]:
@@ -81,10 +80,9 @@ def _root(block: bytes) -> str | None:
 def _operation(job: Job, block: bytes) -> Operation:
     """Return the operation that makes `block` the one of the job in the table."""
     old = table()
-    changed = drift.of_text(old, _changed(old, job, block))
-    return Operation(
-        "\n  ".join(["in the crontab of this user:", *changed]), lambda: _write(job, block)
-    )
+    changed = differences(old, _changed(old, job, block))
+    says = "\n  ".join(["in the crontab of this user:", *changed])
+    return Operation(says, lambda: _write(job, block))
 
 
 def _write(job: Job, block: bytes) -> None:

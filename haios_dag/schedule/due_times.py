@@ -60,6 +60,17 @@ class Slots:
             )
         return sorted((t + self.offset) % DAY for t in named)
 
+    @property
+    def hours_of_minutes(self) -> dict[tuple[int, ...], list[int]]:
+        """The hours of a day that have the same beats, by the minutes of these."""
+        minutes: dict[int, list[int]] = {}
+        for time in self.times:
+            minutes.setdefault(time // HOUR, []).append(time % HOUR)
+        found: dict[tuple[int, ...], list[int]] = {}
+        for hour, those in minutes.items():
+            found.setdefault(tuple(those), []).append(hour)
+        return found
+
     def after(self, instant: datetime, zone: tzinfo | None = None) -> Iterator[datetime]:
         """Yield, in UTC, every slot later than an aware instant, in order and without end.
 

@@ -8,7 +8,7 @@ from haios_dag import events
 from haios_dag.base import clock
 from haios_dag.base.errors import ScheduleError
 from haios_dag.base.workspace import Workspace
-from haios_dag.schedule import crontab, entry_files, launchctl, schtasks, systemctl, trial_run
+from haios_dag.schedule import crontab, entry_files, job, launchctl, schtasks, systemctl, trial_run
 from haios_dag.schedule.job import JobTask
 from haios_dag.schedule.scheduler_client import Client, EntryFiles, Operation, State
 
@@ -32,7 +32,7 @@ class Managed:
             raise ScheduleError(f"there is no scheduler {name!r}; choose one of {_NAMES}")
         self.workspace = workspace
         self.name = name or _of_this_system()
-        self.job = entry_files.job_of(workspace, task)
+        self.job = job.of(workspace, task)
         self.client = CLIENTS[self.name]
         watchdog = " --watchdog" if task == "watchdog" else ""
         self._command = f"doit schedule-install{watchdog} {self.name}"
@@ -123,10 +123,11 @@ class Managed:
 
     def _last_beat(self) -> str:
         """Return what the event log says of the last beat, however it was started."""
-        for entry in events.recent(self.workspace, 1, "heartbeat"):
-            when = clock.iso(entry.when) if entry.when else "at an unknown time"
-            return f"{when}: {(entry.event or {}).get('outcome')} (from the event log)"
-        return "never (from the event log)"
+        entry = events.last_beat(self.workspace)
+        if not entry or not entry.event:
+            return "never (from the event log)"
+        when = clock.iso(entry.when) if entry.when else "at an unknown time"
+        return f"{when}: {entry.event.get('outcome')} (from the event log)"
 
     def _state(self) -> State:
         try:
@@ -137,8 +138,7 @@ class Managed:
             ) from None
 
     def _wanted(self) -> EntryFiles:
-        found = entry_files.entries(self.workspace, self.name, self.job.task)
-        return {path.name: data for path, data in found.items()}
+        return entry_files.render(self.name, self.job)
 
     def _own(self) -> State:
         """Return what is installed; raise ScheduleError if it belongs to another workspace."""

@@ -2,9 +2,10 @@
 
 import hashlib
 import socket
+import sys
 import unicodedata
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 from haios_dag.base.config import Schedule
@@ -76,6 +77,12 @@ class Job:
     def output(self) -> str:
         """The file for its output, relative to the root, if the scheduler keeps no output."""
         return OUTPUTS[self.task]
+
+
+def of(workspace: Workspace, task: JobTask = "heartbeat") -> Job:
+    """Return a job of a workspace, run by this interpreter; raise ConfigError, ScheduleError."""
+    schedule = workspace.config.schedule
+    return make(Path(sys.executable), workspace.root, schedule, socket.gethostname(), task)
 
 
 def make(
