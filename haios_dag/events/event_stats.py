@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from haios_dag.base import clock
 from haios_dag.base.console import printable, say
+from haios_dag.base.json_values import as_number, as_object
 from haios_dag.events import log_reader
 from haios_dag.events.show_events import counts, kind, local, ranked, remark, short
 
@@ -23,10 +24,7 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def stats(workspace: "Workspace", *, json: bool = False) -> None:
-    """Print counts by type, day and outcome, extremes, and oddities.
-
-    With `json`, print one JSON object (`schemas/stats.schema.json`). Raise EventError.
-    """
+    """Print counts by type, day and outcome, extremes, and oddities, or all of it as JSON."""
     numbers = _Numbers()
     unread: Counter[str] = Counter()
     for _, event, problem, when, odd in log_reader.read(workspace):
@@ -43,8 +41,6 @@ def stats(workspace: "Workspace", *, json: bool = False) -> None:
 
 
 class _Numbers:
-    """Counts and extremes of the events so far."""
-
     def __init__(self) -> None:
         self.total = 0
         self._types: Counter[str] = Counter()
@@ -74,10 +70,7 @@ class _Numbers:
             if not self._begin <= when < self._end:
                 self._find_day(when)
             self.days[self._day] += 1
-            if when > self.last:  # noqa: PLR1730 - max() takes three times as long
-                self.last = when
-            if when < self.first:  # noqa: PLR1730 - as above
-                self.first = when
+            self.first, self.last = min(self.first, when), max(self.last, when)
         if name == "heartbeat":
             self._heartbeat(event, when)
 
@@ -98,10 +91,9 @@ class _Numbers:
             if self._beat and when - self._beat > self._gap:
                 self._gap, self._before_gap = when - self._beat, self._beat
             self._beat = when
-        steps = event.get("steps")
-        for name, step in steps.items() if isinstance(steps, dict) else ():
-            seconds = step.get("seconds") if isinstance(step, dict) else None
-            if isinstance(seconds, int | float) and seconds > self._slowest:
+        for name, step in as_object(event.get("steps")).items():
+            seconds = as_number(as_object(step).get("seconds"))
+            if seconds is not None and seconds > self._slowest:
                 self._slowest, self._slow = seconds, (name, event.get("beat", ""), when)
 
     def facts(self) -> dict[str, object]:
@@ -109,12 +101,7 @@ class _Numbers:
         known = self.first <= self.last
         gap = {"seconds": self._gap.total_seconds(), "from": _utc(self._before_gap)}
         name, beat, when = self._slow or ("", "", None)
-        slow = {
-            "step": short(name),
-            "seconds": self._slowest,
-            "beat": short(beat),
-            "ts": _utc(when),
-        }
+        slow = {"step": short(name), "seconds": self._slowest, "beat": short(beat)}
         return {
             "events": self.total,
             "first": _utc(self.first) if known else None,
@@ -123,7 +110,7 @@ class _Numbers:
             "days": {day.isoformat(): self.days[day] for day in sorted(self.days)},
             "outcomes": dict(ranked(self.outcomes)),
             "longest_gap": gap if self._before_gap else None,
-            "slowest_step": slow if self._slow else None,
+            "slowest_step": slow | {"ts": _utc(when)} if self._slow else None,
             "odd": dict(ranked(self.odd)),
         }
 
@@ -155,7 +142,6 @@ class _Numbers:
         return said
 
     def _chart(self) -> list[str]:
-        """Return a bar for each of the last days on which there were events."""
         shown = sorted(self.days)[-_DAYS:]
         most = max((self.days[day] for day in shown), default=0)
         width = len(str(most))
@@ -176,6 +162,5 @@ def _utc(when: datetime | None) -> str | None:
 
 
 def _span(gap: timedelta) -> str:
-    """Return a duration as `3 days 4:05:06`."""
     days = f"{gap.days} day{'' if gap.days == 1 else 's'} " if gap.days else ""
     return f"{days}{timedelta(seconds=gap.seconds)}"

@@ -38,8 +38,7 @@ else:
 def run(workspace: Workspace) -> None:
     """Run each beat when it is due, at once if one was missed, until a signal comes.
 
-    Print a line for each beat. Raise ConfigError or EventError, before the first beat, if the
-    workspace cannot be used.
+    Raise HaiosError before the first beat if the workspace cannot be used.
     """
     heart = liveness.judge(workspace)
     since = heart.last.when if heart.last else None
@@ -59,8 +58,6 @@ def run(workspace: Workspace) -> None:
 
 
 class _Watch:
-    """Runs the beats of a workspace, one after another."""
-
     def __init__(self, workspace: Workspace) -> None:
         self.stopping = False
         self._workspace = workspace
@@ -75,10 +72,7 @@ class _Watch:
 
     @contextlib.contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
-        """While the body runs, let signals stop the watch and end a running beat.
-
-        Signals that are ignored, as under `nohup`, remain ignored.
-        """
+        """Let signals stop the watch and a running beat, unless they are ignored (`nohup`)."""
         heard = [one for one in _STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._stop) for number in heard}
         try:
@@ -105,7 +99,6 @@ class _Watch:
         self.say(self._became(begun, code))
 
     def _run(self) -> int | str:
-        """Run one beat; return its exit code, or why it was ended."""
         flag = self._workspace.memory_flag
         *start, task = self._job.argv
         words = [*start, *([f"memory={flag}"] if flag else []), task]

@@ -26,10 +26,7 @@ Dated = tuple[datetime, Mapping[str, Any]]
 
 
 def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
-    """Return the events of a log without those in bursts, and count what is left out.
-
-    Hold at most ten events of each second near the last one.
-    """
+    """Yield the events of a log without those in bursts, and count what is left out."""
     held: dict[int, list[Dated]] = {}
     latest = None
     for entry in entries:

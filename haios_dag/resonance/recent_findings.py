@@ -27,8 +27,7 @@ _IDLE = 25  # beats in a row, after which earlier events are not news
 def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str, Any]:
     """Return the status's `resonance`; reuse `found`, that of the status before, if nothing is new.
 
-    `missed` is how many beats were missed before this one, which is news without an event. Raise
-    ConfigError or EventError.
+    `missed` is how many beats were missed before this one, which is news without an event.
     """
     newest = _newest(workspace)
     before = as_object(found)
@@ -56,10 +55,7 @@ def _findings(found: object) -> list[dict[str, Any]]:
 
 
 def _newest(workspace: Workspace) -> str:
-    """Return a mark that changes with the governance log and with any event but an idle heartbeat.
-
-    After many idle beats in a row, earlier events are not part of it.
-    """
+    """Return a mark that changes with either log, but not with one idle heartbeat after another."""
     sizes = [_size(path) for path in workspace.governance_logs]
     for entry in itertools.islice(events.read_back(workspace), _IDLE):
         event = entry.event or {}

@@ -17,11 +17,7 @@ _OF_A_RULE = 5  # findings that are shown to people; JSON has them all
 
 
 def show(workspace: Workspace, since: str, *, json: bool) -> None:
-    """Print how a date is understood, what was left out, and the findings, strongest first.
-
-    With `json`, print the findings as JSON lines and the rest on stderr. Raise ConfigError,
-    EventError or OutputError.
-    """
+    """Print what was left out and the findings, strongest first; with `json`, these as JSON."""
     now = clock.now()
     instant = dates.since(since, now)
     story = story_reader.since(workspace, instant)

@@ -22,10 +22,7 @@ def since(workspace: Workspace, instant: datetime) -> Story:
 
 
 def lately(workspace: Workspace, days: int, lines: int) -> Story:
-    """Return the story of the last days from the last lines of each log, at a bounded cost.
-
-    Raise ConfigError or EventError.
-    """
+    """Return the story of the last days from the last lines of each log, at a bounded cost."""
     logs = events.read_back(workspace), events.read_governance(workspace, newest_first=True)
     ends = (reversed(list(itertools.islice(entries, lines))) for entries in logs)
     return _story(workspace, clock.now() - timedelta(days=days), *ends)

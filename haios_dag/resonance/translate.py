@@ -25,10 +25,7 @@ TYPES = {"heartbeat", "QueueCeremony", *_COMPLETIONS, *_PHASES, *_SESSIONS, *_CH
 
 
 def events(when: datetime, told: Mapping[str, Any]) -> Iterator[StoryEvent]:
-    """Yield an event of either log as the rules know it, one for each item that it names.
-
-    Yield nothing if no rule knows its type, or if it lacks the item that makes it useful.
-    """
+    """Yield an event of either log as the rules know it, one for each item that it names."""
     kind = _text(told.get("type") or told.get("event"))  # early governance events have `event`
     if kind == "heartbeat":
         yield StoryEvent(when, kind, "beat", "", _beat(told))

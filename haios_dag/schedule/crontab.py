@@ -78,7 +78,6 @@ def _root(block: bytes) -> str | None:
 
 
 def _operation(job: Job, block: bytes) -> Operation:
-    """Return the operation that makes `block` the one of the job in the table."""
     old = table()
     changed = differences(old, _changed(old, job, block))
     says = "\n  ".join(["in the crontab of this user:", *changed])
@@ -86,7 +85,6 @@ def _operation(job: Job, block: bytes) -> Operation:
 
 
 def _write(job: Job, block: bytes) -> None:
-    """Change the table as it is now."""
     new = _changed(table(), job, block)
     if new:
         ask("crontab", "-", given=new)
@@ -108,10 +106,7 @@ def _changed(table: bytes, job: Job, block: bytes) -> bytes:
 
 
 def _parted(table: bytes, job: Job) -> tuple[bytes, bytes, bytes]:
-    """Return what is before our block, the block, and what is after it; raise ScheduleError.
-
-    Without a block, its place is the end. Several are returned as one, in the place of the first.
-    """
+    """Return the table before our block, the block (several as one), and what is after it."""
     begin, end = (mark.encode() for mark in cron.marks(job))
     before, block, after = b"", b"", b""
     inside = False

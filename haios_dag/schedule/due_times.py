@@ -72,10 +72,7 @@ class Slots:
         return found
 
     def after(self, instant: datetime, zone: tzinfo | None = None) -> Iterator[datetime]:
-        """Yield, in UTC, every slot later than an aware instant, in order and without end.
-
-        `zone` is the time zone of local times, None this computer's. Raise ConfigError.
-        """
+        """Yield, in UTC, each slot after an instant; local times are of `zone` or this computer."""
         if not self.local:
             every = timedelta(minutes=self.schedule.every_minutes)
             first = ANCHOR + timedelta(minutes=self.offset)

@@ -28,8 +28,7 @@ def render(name: str, job: Job) -> dict[str, bytes]:
 def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[str]:
     """Write the files of an entry; return what was done and how to install it, as lines.
 
-    Raise ScheduleError if the scheduler cannot express the job; an older entry is then deleted.
-    Raise HaiosError if a file cannot be written.
+    Raise HaiosError. An entry that the scheduler cannot express is deleted.
     """
     one = job.of(workspace, task)
     try:

@@ -86,18 +86,12 @@ class Managed:
             yield from _previewed(steps)
 
     def drift(self) -> list[str]:
-        """Return how the installed entry differs from a fresh one; [] if none is installed.
-
-        Raise HaiosError if the scheduler cannot be asked.
-        """
+        """Return how the installed entry differs from a fresh one; [] if none is installed."""
         state = self._state()
         return self._drift(state, self._wanted()) if state.entry else []
 
     def status(self) -> tuple[bool, list[str]]:
-        """Return whether the job is installed, enabled and up to date, and a report in lines.
-
-        Raise HaiosError if the scheduler cannot be asked.
-        """
+        """Return whether the job is installed, enabled and up to date, and a report in lines."""
         state = self._state()
         if not state.entry:
             missing = f"{self.job.name} is not installed in {self.name}; run: {self._command}"
@@ -118,11 +112,9 @@ class Managed:
         return not (state.off or drift), lines
 
     def _next_slot(self) -> str:
-        """Return when the next run is due, for a scheduler that does not say it."""
         return f"{clock.iso(next(self.job.slots.after(clock.now())))} (from the settings)"
 
     def _last_beat(self) -> str:
-        """Return what the event log says of the last beat, however it was started."""
         entry = events.last_beat(self.workspace)
         if not entry or not entry.event:
             return "never (from the event log)"
@@ -152,7 +144,6 @@ class Managed:
         return state
 
     def _drift(self, state: State, wanted: EntryFiles) -> list[str]:
-        """Return each difference between what is installed and what would be installed now."""
         found = list(state.drift)
         for file in sorted(wanted):
             installed = state.entry.get(file)

@@ -56,10 +56,7 @@ class Job:
 
     @property
     def makes_up(self) -> bool:
-        """Whether a missed run is made up for; not for the watchdog.
-
-        It would look before the beat that is made up for has started, and raise a false alarm.
-        """
+        """Whether a missed run is made up for; a watchdog would look before that beat has begun."""
         return self.task == "heartbeat"
 
     @property

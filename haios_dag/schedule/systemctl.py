@@ -124,7 +124,6 @@ def _root(service: bytes) -> str | None:
 
 
 def _properties(unit: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Return properties of a unit, empty for those that it does not have."""
     printed = ask("systemctl", "--user", "show", unit, "-p", ",".join(names))
     lines = printed.decode("utf-8", "replace").splitlines()
     found = dict(line.split("=", 1) for line in lines if "=" in line)

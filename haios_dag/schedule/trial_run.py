@@ -18,10 +18,9 @@ _SHOWN = 5  # lines of output
 
 
 def check(workspace: Workspace, job: Job, trial: Trial) -> str:
-    """Run a job with its scheduler's command, folder and environment; return a summary.
+    """Run a job as its scheduler would, without a terminal; return a summary.
 
-    There is no terminal and no input. A beat is real, and its event is in the log. Raise
-    ScheduleError with the reason if the job fails.
+    A beat is real, and its event is in the log. Raise ScheduleError if the job fails.
     """
     output = workspace.root / job.output
     before = output.stat().st_size if output.is_file() else 0
@@ -39,7 +38,6 @@ def check(workspace: Workspace, job: Job, trial: Trial) -> str:
 
 
 def _run(job: Job, trial: Trial) -> tuple[int, bytes]:
-    """Return the exit code and the output; end the process group at the time limit."""
     try:
         process = subprocess.Popen(  # noqa: S603 - the command of the entry itself
             trial.words, cwd=trial.folder, env=trial.environment, stdin=subprocess.DEVNULL,
