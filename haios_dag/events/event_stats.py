@@ -54,8 +54,7 @@ class _Numbers:
         self._beat: datetime | None = None
         self._gap = timedelta()
         self._before_gap: datetime | None = None
-        self._slowest = 0.0
-        self._slow: tuple[str, Any, datetime | None] | None = None  # step, beat, time
+        self._slowest: dict[str, Any] = {"seconds": 0}
 
     def add(self, event: dict[str, Any], when: datetime | None) -> None:
         """Count an event."""
@@ -70,7 +69,10 @@ class _Numbers:
             if not self._begin <= when < self._end:
                 self._find_day(when)
             self.days[self._day] += 1
-            self.first, self.last = min(self.first, when), max(self.last, when)
+            if when > self.last:  # noqa: PLR1730 - max() takes three times as long
+                self.last = when
+            if when < self.first:  # noqa: PLR1730 - as above
+                self.first = when
         if name == "heartbeat":
             self._heartbeat(event, when)
 
@@ -93,24 +95,28 @@ class _Numbers:
             self._beat = when
         for name, step in as_object(event.get("steps")).items():
             seconds = as_number(as_object(step).get("seconds"))
-            if seconds is not None and seconds > self._slowest:
-                self._slowest, self._slow = seconds, (name, event.get("beat", ""), when)
+            if seconds is not None and seconds > self._slowest["seconds"]:
+                beat = short(event.get("beat", ""))
+                self._slowest = {"step": short(name), "seconds": seconds, "beat": beat,
+                                 "ts": when and clock.iso(when)}  # fmt: skip
 
     def facts(self) -> dict[str, object]:
         """Return the numbers for programs: times in UTC, seconds, None for unknown."""
         known = self.first <= self.last
-        gap = {"seconds": self._gap.total_seconds(), "from": _utc(self._before_gap)}
-        name, beat, when = self._slow or ("", "", None)
-        slow = {"step": short(name), "seconds": self._slowest, "beat": short(beat)}
         return {
             "events": self.total,
-            "first": _utc(self.first) if known else None,
-            "last": _utc(self.last) if known else None,
+            "first": clock.iso(self.first) if known else None,
+            "last": clock.iso(self.last) if known else None,
             "types": dict(ranked(self._types)),
             "days": {day.isoformat(): self.days[day] for day in sorted(self.days)},
             "outcomes": dict(ranked(self.outcomes)),
-            "longest_gap": gap if self._before_gap else None,
-            "slowest_step": slow | {"ts": _utc(when)} if self._slow else None,
+            "longest_gap": {
+                "seconds": self._gap.total_seconds(),
+                "from": clock.iso(self._before_gap),
+            }
+            if self._before_gap
+            else None,
+            "slowest_step": self._slowest if self._slowest["seconds"] else None,
             "odd": dict(ranked(self.odd)),
         }
 
@@ -132,11 +138,10 @@ class _Numbers:
         if self._before_gap:
             begun = local(self._before_gap)
             said.append(f"longest gap between heartbeats: {_span(self._gap)}, from {begun}")
-        if self._slow:
-            name, beat, when = self._slow
-            at = f" at {local(when)}" if when else ""
-            took = f"{self._slowest:.1f} s"
-            said.append(f"slowest step: {short(name)}, {took}, in beat {short(beat)}{at}")
+        if (slow := self._slowest)["seconds"]:
+            at = f" at {local(datetime.fromisoformat(slow['ts']))}" if slow["ts"] else ""
+            what = f"{slow['step']}, {slow['seconds']:.1f} s, in beat {slow['beat']}"
+            said.append(f"slowest step: {what}{at}")
         if self.odd:
             said.append(f"read, but odd: {counts(self.odd)}")
         return said
@@ -155,10 +160,6 @@ def _count(counter: Counter[Any], key: object) -> None:
     """Count a key, unless it is new and there are too many keys."""
     if key in counter or len(counter) < _MOST_KEYS:
         counter[key] += 1
-
-
-def _utc(when: datetime | None) -> str | None:
-    return clock.iso(when) if when else None
 
 
 def _span(gap: timedelta) -> str:

@@ -48,28 +48,25 @@ def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) 
     text = " ".join(words)
     instant = dates.since(text, now)
     unread: Counter[str] = Counter()
-    before = shown = undated = 0
+    read: Counter[str] = Counter()
 
     def since() -> Iterator[Entry]:
-        nonlocal before, shown, undated
         for entry in log_reader.read(workspace):
             if entry.event is None:
                 unread[str(entry.problem)] += 1
-            elif entry.when is None:
-                undated += 1
-            elif entry.when < instant:
-                before += 1
+            elif entry.when is None or entry.when < instant:
+                read["before" if entry.when else "undated"] += 1
             else:
-                shown += 1
+                read["shown"] += 1
                 yield entry
 
     remark([dates.understood(text, instant, now)], Counter(), json=json)
     say(map(_raw if json else line, since()))
     remarks = []
-    if not shown:
-        remarks.append("no events since then" if before or undated else "no events yet")
-    if undated:
-        remarks.append(f"left out, having no readable time: {undated}")
+    if not read["shown"]:
+        remarks.append("no events since then" if read else "no events yet")
+    if read["undated"]:
+        remarks.append(f"left out, having no readable time: {read['undated']}")
     remark(remarks, unread, json=json)
 
 

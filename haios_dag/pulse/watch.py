@@ -66,9 +66,7 @@ class _Watch:
 
     def seconds_to_beat(self, since: datetime | None, now: datetime) -> float:
         """Return how long until the beat is due that follows `since`; 0 if `since` is None."""
-        if since is None:
-            return 0
-        return (next(self._job.slots.after(since)) - now).total_seconds()
+        return (next(self._job.slots.after(since)) - now).total_seconds() if since else 0
 
     @contextlib.contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
@@ -136,10 +134,8 @@ class _Watch:
             if entry and entry.when and entry.when >= begun.replace(microsecond=0):
                 return show_events.line(entry) + (f"; {code}" if isinstance(code, str) else "")
         if isinstance(code, int):
-            said = f"exit code {code}" if code >= 0 else f"signal {-code}"
-        else:
-            said = code
-        return f"a beat left no event: {said}; see {self._workspace.output}"
+            code = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        return f"a beat left no event: {code}; see {self._workspace.output}"
 
     def say(self, text: str) -> None:
         """Print a line; if that fails, the watch goes on."""

@@ -21,7 +21,7 @@ def ask(
 ) -> bytes:
     """Run a program on `given` and return what it prints; raise UnansweredError if it fails.
 
-    With `absent` in its errors, a failure is an empty answer; with `fails`, its output is one.
+    A failure with `absent` in its errors is an empty answer; with `fails`, its output is one.
     """
     program = shutil.which(words[0])
     if program is None:

@@ -10,7 +10,7 @@ from haios_dag.base.errors import ScheduleError
 from haios_dag.base.workspace import Workspace
 from haios_dag.schedule import crontab, entry_files, job, launchctl, schtasks, systemctl, trial_run
 from haios_dag.schedule.job import JobTask
-from haios_dag.schedule.scheduler_client import Client, EntryFiles, Operation, State
+from haios_dag.schedule.scheduler_client import Client, Operation, State
 
 CLIENTS: dict[str, Client] = {
     "windows": schtasks,
@@ -43,9 +43,8 @@ class Managed:
         Before a change, the job runs once as the scheduler will start it. Raise HaiosError, with
         the scheduler as it was unless the message names a step.
         """
-        wanted = self._wanted()
         state = self._own()
-        if state.entry and not state.off and not self._drift(state, wanted):
+        if state.entry and not state.off and not self._drift(state):
             yield f"{self.job.name} is installed in {self.name} and up to date"
             return
         steps = self.client.install(self.job)
@@ -64,7 +63,7 @@ class Managed:
         entry_files.write(self.workspace, self.name, self.job.task)
         yield from _done(steps)
         after = self._state()
-        if wrong := [after.off] if after.off else self._drift(after, wanted):
+        if wrong := [after.off] if after.off else self._drift(after):
             raise ScheduleError(
                 f"{self.name} accepted the entry, and yet: {'; '.join(wrong)}; look at it with"
                 " doit schedule-status"
@@ -88,7 +87,7 @@ class Managed:
     def drift(self) -> list[str]:
         """Return how the installed entry differs from a fresh one; [] if none is installed."""
         state = self._state()
-        return self._drift(state, self._wanted()) if state.entry else []
+        return self._drift(state) if state.entry else []
 
     def status(self) -> tuple[bool, list[str]]:
         """Return whether the job is installed, enabled and up to date, and a report in lines."""
@@ -96,10 +95,11 @@ class Managed:
         if not state.entry:
             missing = f"{self.job.name} is not installed in {self.name}; run: {self._command}"
             return False, [missing]
-        drift = self._drift(state, self._wanted())
+        drift = self._drift(state)
         how = f"but off: {state.off}" if state.off else "but has drifted" if drift else "up to date"
+        due = f"{clock.iso(next(self.job.slots.after(clock.now())))} (from the settings)"
         report = {
-            "next run": "" if state.off else state.next or self._next_slot(),
+            "next run": "" if state.off else state.next or due,
             "last run": state.last,
             "ended with": state.result,
             "last beat": self._last_beat() if self.job.task == "heartbeat" else "",
@@ -110,9 +110,6 @@ class Managed:
         if drift:
             lines.append(f"to correct it, run: {self._command}")
         return not (state.off or drift), lines
-
-    def _next_slot(self) -> str:
-        return f"{clock.iso(next(self.job.slots.after(clock.now())))} (from the settings)"
 
     def _last_beat(self) -> str:
         entry = events.last_beat(self.workspace)
@@ -129,9 +126,6 @@ class Managed:
                 f"{error.filename} cannot be read ({error.strerror}); correct that"
             ) from None
 
-    def _wanted(self) -> EntryFiles:
-        return entry_files.render(self.name, self.job)
-
     def _own(self) -> State:
         """Return what is installed; raise ScheduleError if it belongs to another workspace."""
         state = self._state()
@@ -143,15 +137,13 @@ class Managed:
             )
         return state
 
-    def _drift(self, state: State, wanted: EntryFiles) -> list[str]:
+    def _drift(self, state: State) -> list[str]:
         found = list(state.drift)
-        for file in sorted(wanted):
+        for file, wanted in sorted(entry_files.render(self.name, self.job).items()):
             installed = state.entry.get(file)
             if installed is None:
                 found.append(f"{file} is missing")
-            elif installed != wanted[file] and (
-                lines := self.client.differences(installed, wanted[file])
-            ):
+            elif installed != wanted and (lines := self.client.differences(installed, wanted)):
                 found.append("\n    ".join([f"{file} (- installed, + wanted):", *lines]))
         return found
 
