@@ -102,7 +102,7 @@ class _Numbers:
 
     def facts(self) -> dict[str, object]:
         """Return the numbers for programs: times in UTC, seconds, None for unknown."""
-        known = self.first <= self.last
+        known, begun = self.first <= self.last, self._before_gap
         return {
             "events": self.total,
             "first": clock.iso(self.first) if known else None,
@@ -110,12 +110,8 @@ class _Numbers:
             "types": dict(ranked(self._types)),
             "days": {day.isoformat(): self.days[day] for day in sorted(self.days)},
             "outcomes": dict(ranked(self.outcomes)),
-            "longest_gap": {
-                "seconds": self._gap.total_seconds(),
-                "from": clock.iso(self._before_gap),
-            }
-            if self._before_gap
-            else None,
+            "longest_gap": begun
+            and {"seconds": self._gap.total_seconds(), "from": clock.iso(begun)},
             "slowest_step": self._slowest if self._slowest["seconds"] else None,
             "odd": dict(ranked(self.odd)),
         }

@@ -33,7 +33,8 @@ _HINTS = {
 def append(workspace: "Workspace", event: dict[str, Any]) -> None:
     """Append an event; once this returns, the event survives a power cut.
 
-    Raise RefusedError, naming each place, if it is invalid, and EventError if it cannot be written.
+    It is validated first. Raise RefusedError, naming each place, if it is invalid, EventError if it
+    cannot be written; both leave the log as it was.
     """
     try:
         line = checked(event)

@@ -28,7 +28,6 @@ _GOOD = "ok", "idle"
 _FAILING = "degraded", "failed", "interrupted"
 _DOWN_AT = 3  # missed beats
 _LOOKED_AT = 50  # events of beats and of the pulse
-_COUNTED = 1000  # missed beats
 _LONGEST = timedelta(days=1)  # the highest time limit that a schedule can have
 EventFields = Mapping[str, Any]
 
@@ -91,7 +90,7 @@ def judge(workspace: Workspace) -> Pulse:
         last=last,
         unplaced=len(beats) - len(placed),
         streak=_streak(beats),
-        missed=_missed(slots, grace, when, now),
+        missed=slots.count(when, now - grace) if when else None,
         **limits,
         next_due=next(slots.after(now)),
         under_way=under_way,
@@ -121,7 +120,7 @@ def facts(
         "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
         "last": texts(last, "ts", "outcome") if last else None,
         "streak": _streak(past),
-        "missed": _missed(slots, grace, before, started),
+        "missed": slots.count(before, started - grace) if before else None,
         **{name: clock.iso(at) for name, at in _limits(slots, grace, started).items()},
         "stale_after": clock.iso(second + limit),
     }
@@ -148,7 +147,8 @@ def texts(event: EventFields, *keys: str) -> dict[str, str | None]:
 def news(workspace: Workspace, outcome: str) -> str | None:
     """Return the news of a beat with this outcome: `failing`, `recovered` or None.
 
-    A good beat is `recovered` after one that was not good, or a silence with a notification.
+    The first beat that is not good is `failing`; the first good one after that, or after a silence
+    with a notification, is `recovered`.
     """
     found = events.recent(workspace, _LOOKED_AT, "heartbeat", "pulse")
     beats = [entry.event or {} for entry in found if _type(entry) == "heartbeat"]
@@ -177,13 +177,6 @@ def _limits(slots: Slots, grace: timedelta, since: datetime) -> dict[str, dateti
     """Return when a beat was due after an instant, and when it is late and down without one."""
     due = [*itertools.islice(slots.after(since), _DOWN_AT)]
     return dict(zip(LIMITS, (due[0], due[0] + grace, due[-1] + grace), strict=True))
-
-
-def _missed(slots: Slots, grace: timedelta, since: datetime | None, until: datetime) -> int | None:
-    """Return how many beats were missed after an instant, up to 1,000; None without an instant."""
-    if since is None:
-        return None
-    return sum(1 for _ in itertools.islice(slots.between(since, until - grace), _COUNTED))
 
 
 def _streak(beats: Iterable[events.Entry]) -> dict[str, Any] | None:

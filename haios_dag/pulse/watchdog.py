@@ -25,7 +25,10 @@ _SECOND_LOOK = 10.0  # seconds, before the first alarm of a silence
 
 
 def show(workspace: Workspace, *, json: bool, notify: bool) -> int:
-    """Print the pulse, and with `notify` first send notifications; return the exit code."""
+    """Print the pulse, and with `notify` first send notifications; return the exit code.
+
+    0: alive · 1: late · 2: down · 3: never.
+    """
     found, told = _notify(workspace) if notify else (liveness.judge(workspace), [])
     say([json_format.dumps(as_json(found))] if json else map(printable, _lines(found)))
     for one in told:

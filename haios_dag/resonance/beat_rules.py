@@ -10,8 +10,7 @@ from haios_dag.resonance.story import Pattern, Story, StoryEvent, median, runs, 
 _FAILURES = 3
 _WEEK = timedelta(days=7)
 _BEATS, _SLOWER, _BY = 10, 1.5, 0.5  # in each week, times, seconds
-_MISSED, _MOST_DUE = 3, 1000
-_INTERVALS = 3
+_MISSED, _INTERVALS = 3, 3
 _WORK, _SHARE, _HOURS, _DAY = 20, 0.8, 8, 24
 
 
@@ -77,8 +76,8 @@ def gap(story: Story) -> Iterator[Pattern]:
         silence = (end - before.when).total_seconds()
         if silence <= _INTERVALS * usual:
             continue
-        due = sum(1 for _ in itertools.islice(story.slots.between(before.when, end), _MOST_DUE))
-        missed = due - 1  # the beat that came at last, or is to come now, served one
+        # The beat that came at last, or is to come now, served one of those that were due.
+        missed = story.slots.count(before.when, end) - 1
         if missed >= _MISSED:
             says = f"no beat came for {silence / 3600:.1f} h, and {missed:,} were missed"
             evidence = [before, after] if after else [before]

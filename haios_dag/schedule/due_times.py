@@ -6,6 +6,7 @@ day: not again in a repeated hour, and as much later as the clock jumped if the 
 """
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,6 +16,7 @@ from haios_dag.base.errors import ConfigError
 
 ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)  # the start of all intervals: a Monday's midnight
 HOUR, DAY = 60, 24 * 60  # minutes
+_COUNTED = 1000  # slots
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ class Slots:
             if slot > end:
                 return
             yield slot
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """Return how many slots lie between two instants, up to 1,000."""
+        return sum(1 for _ in itertools.islice(self.between(start, end), _COUNTED))
 
 
 def _hours(said: str) -> frozenset[int]:
