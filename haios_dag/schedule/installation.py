@@ -44,7 +44,8 @@ class Managed:
         the scheduler as it was unless the message names a step.
         """
         state = self._own()
-        if state.entry and not state.off and not self._drift(state):
+        drift = self._drift(state)  # raises what the scheduler cannot express
+        if state.entry and not state.off and not drift:
             yield f"{self.job.name} is installed in {self.name} and up to date"
             return
         steps = self.client.install(self.job)

@@ -574,6 +574,13 @@ def test_the_scheduler_of_this_system(root: Path, monkeypatch: pytest.MonkeyPatc
     assert Managed(Workspace(root), None).name == "cron"
 
 
+def test_what_cannot_be_expressed_is_refused_before_the_trial(win: Path) -> None:
+    """No beat runs for an entry that could not be written."""
+    (win / "haios.toml").write_text('[schedule]\nevery_minutes = 10\nhours = "8-18"\n')
+    with pytest.raises(ScheduleError, match="accepts 48 triggers"):
+        next(managed(win, "windows").install(really=True))
+
+
 def test_the_words_of_a_trial(hostile: tuple[Path, Path]) -> None:
     """Each scheduler's trial is the command of its entry, with nothing of this environment."""
     one = posix(*hostile)
