@@ -5,6 +5,7 @@ from haios_dag.events.event_stats import stats
 from haios_dag.events.log_lines import Entry
 from haios_dag.events.log_reader import (
     has_beat,
+    last_beat,
     read,
     read_back,
     read_governance,
@@ -22,6 +23,7 @@ __all__ = [
     "clear",
     "clear_log",
     "has_beat",
+    "last_beat",
     "read",
     "read_back",
     "read_governance",

@@ -19,9 +19,8 @@ _HARMLESS = {"CRLF", "byte order mark", "UTF-16", "no ts", "no type"}
 def add(workspace: "Workspace", kind: str | None, data: str | None) -> None:
     """Append an event of a type, with the keys of a JSON object, and print `added`.
 
-    Read the object from standard input if `data` is None or `-`; if that is empty or a terminal,
-    the event has no further keys. `ts` is the present unless the object has it. Raise RefusedError
-    if the event is invalid, EventError if it cannot be written; both leave the log as it was.
+    The object is read from standard input if `data` is None or `-`. Raise RefusedError if the event
+    is invalid, EventError if it cannot be written.
     """
     given = _object(_standard_input() if data is None or data == "-" else os.fsencode(data))
     if kind is not None and given.setdefault("type", kind) != kind:
@@ -32,14 +31,12 @@ def add(workspace: "Workspace", kind: str | None, data: str | None) -> None:
 
 
 def _standard_input() -> bytes:
-    """Return what is piped in, up to one byte more than an event may have."""
     if sys.stdin is None or sys.stdin.isatty():
         return b""
     return sys.stdin.buffer.read(log_lines.LONGEST + 1)
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    """Return the JSON object in `data`; raise RefusedError."""
     if not data.strip():
         return {}
     entry = log_lines.Parser().parse(data + b"\n")

@@ -75,7 +75,6 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _latest(text: str, now: datetime) -> datetime:
-    """Return the moment that a date means, with parts left out or not."""
     one, two = _parse(text, _ONE), _parse(text, _TWO)
     if one.year == two.year:
         return _parse(text, _ONE.replace(month=1, day=1))
@@ -101,7 +100,6 @@ def _latest(text: str, now: datetime) -> datetime:
 
 
 def _parse(text: str, default: datetime, *, day_first: bool = False) -> datetime:
-    """Return what dateutil reads; raise one of `_UNREADABLE`."""
     from dateutil.parser import UnknownTimezoneWarning, parse  # 30 ms
 
     with warnings.catch_warnings():
@@ -111,7 +109,6 @@ def _parse(text: str, default: datetime, *, day_first: bool = False) -> datetime
 
 
 def _day_first(text: str) -> str | None:
-    """Return the other date that `text` means if its first number is the day, or None."""
     try:
         one, other = _parse(text, _ONE), _parse(text, _ONE, day_first=True)
     except _UNREADABLE:

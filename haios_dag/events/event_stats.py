@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from haios_dag.base import clock
 from haios_dag.base.console import printable, say
+from haios_dag.base.json_values import as_number, as_object
 from haios_dag.events import log_reader
 from haios_dag.events.show_events import counts, kind, local, ranked, remark, short
 
@@ -23,10 +24,7 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def stats(workspace: "Workspace", *, json: bool = False) -> None:
-    """Print counts by type, day and outcome, extremes, and oddities.
-
-    With `json`, print one JSON object (`schemas/stats.schema.json`). Raise EventError.
-    """
+    """Print counts by type, day and outcome, extremes, and oddities, or all of it as JSON."""
     numbers = _Numbers()
     unread: Counter[str] = Counter()
     for _, event, problem, when, odd in log_reader.read(workspace):
@@ -43,8 +41,6 @@ def stats(workspace: "Workspace", *, json: bool = False) -> None:
 
 
 class _Numbers:
-    """Counts and extremes of the events so far."""
-
     def __init__(self) -> None:
         self.total = 0
         self._types: Counter[str] = Counter()
@@ -58,8 +54,7 @@ class _Numbers:
         self._beat: datetime | None = None
         self._gap = timedelta()
         self._before_gap: datetime | None = None
-        self._slowest = 0.0
-        self._slow: tuple[str, Any, datetime | None] | None = None  # step, beat, time
+        self._slowest: dict[str, Any] = {"seconds": 0}
 
     def add(self, event: dict[str, Any], when: datetime | None) -> None:
         """Count an event."""
@@ -98,32 +93,26 @@ class _Numbers:
             if self._beat and when - self._beat > self._gap:
                 self._gap, self._before_gap = when - self._beat, self._beat
             self._beat = when
-        steps = event.get("steps")
-        for name, step in steps.items() if isinstance(steps, dict) else ():
-            seconds = step.get("seconds") if isinstance(step, dict) else None
-            if isinstance(seconds, int | float) and seconds > self._slowest:
-                self._slowest, self._slow = seconds, (name, event.get("beat", ""), when)
+        for name, step in as_object(event.get("steps")).items():
+            seconds = as_number(as_object(step).get("seconds"))
+            if seconds is not None and seconds > self._slowest["seconds"]:
+                beat = short(event.get("beat", ""))
+                self._slowest = {"step": short(name), "seconds": seconds, "beat": beat,
+                                 "ts": when and clock.iso(when)}  # fmt: skip
 
     def facts(self) -> dict[str, object]:
         """Return the numbers for programs: times in UTC, seconds, None for unknown."""
-        known = self.first <= self.last
-        gap = {"seconds": self._gap.total_seconds(), "from": _utc(self._before_gap)}
-        name, beat, when = self._slow or ("", "", None)
-        slow = {
-            "step": short(name),
-            "seconds": self._slowest,
-            "beat": short(beat),
-            "ts": _utc(when),
-        }
+        known, begun = self.first <= self.last, self._before_gap
         return {
             "events": self.total,
-            "first": _utc(self.first) if known else None,
-            "last": _utc(self.last) if known else None,
+            "first": clock.iso(self.first) if known else None,
+            "last": clock.iso(self.last) if known else None,
             "types": dict(ranked(self._types)),
             "days": {day.isoformat(): self.days[day] for day in sorted(self.days)},
             "outcomes": dict(ranked(self.outcomes)),
-            "longest_gap": gap if self._before_gap else None,
-            "slowest_step": slow if self._slow else None,
+            "longest_gap": begun
+            and {"seconds": self._gap.total_seconds(), "from": clock.iso(begun)},
+            "slowest_step": self._slowest if self._slowest["seconds"] else None,
             "odd": dict(ranked(self.odd)),
         }
 
@@ -145,17 +134,15 @@ class _Numbers:
         if self._before_gap:
             begun = local(self._before_gap)
             said.append(f"longest gap between heartbeats: {_span(self._gap)}, from {begun}")
-        if self._slow:
-            name, beat, when = self._slow
-            at = f" at {local(when)}" if when else ""
-            took = f"{self._slowest:.1f} s"
-            said.append(f"slowest step: {short(name)}, {took}, in beat {short(beat)}{at}")
+        if (slow := self._slowest)["seconds"]:
+            at = f" at {local(datetime.fromisoformat(slow['ts']))}" if slow["ts"] else ""
+            what = f"{slow['step']}, {slow['seconds']:.1f} s, in beat {slow['beat']}"
+            said.append(f"slowest step: {what}{at}")
         if self.odd:
             said.append(f"read, but odd: {counts(self.odd)}")
         return said
 
     def _chart(self) -> list[str]:
-        """Return a bar for each of the last days on which there were events."""
         shown = sorted(self.days)[-_DAYS:]
         most = max((self.days[day] for day in shown), default=0)
         width = len(str(most))
@@ -171,11 +158,6 @@ def _count(counter: Counter[Any], key: object) -> None:
         counter[key] += 1
 
 
-def _utc(when: datetime | None) -> str | None:
-    return clock.iso(when) if when else None
-
-
 def _span(gap: timedelta) -> str:
-    """Return a duration as `3 days 4:05:06`."""
     days = f"{gap.days} day{'' if gap.days == 1 else 's'} " if gap.days else ""
     return f"{days}{timedelta(seconds=gap.seconds)}"

@@ -45,11 +45,7 @@ class Entry(NamedTuple):
 
 
 def forward(file: IO[bytes], time: str = "ts") -> Iterator[Entry]:
-    """Return the entry of every line of a log, first to last, in bounded memory.
-
-    Read up to where the file ends at the first step, so that no line appended later is read in
-    part. `time` is the key of an event's time.
-    """
+    """Yield the entry of each line up to where the file ends now; `time` is the key of its time."""
     parser = Parser(time)
     number = 1
     for block in blocks(file):
@@ -80,10 +76,10 @@ def backward(
     within: int | None = None,
     time: str = "ts",
 ) -> Iterator[Entry]:
-    """Return the entry of every line of a log, last to first, in bounded memory.
+    """Yield the entry of every line of a log, last to first, in bounded memory.
 
-    With `marks`, only of lines that contain one of them; with `within`, only of lines that begin
-    in the last `within` bytes, rounded up to a block. `time` is the key of an event's time.
+    With `marks`, only of lines that contain one of them; with `within`, only of lines that begin in
+    about the last `within` bytes.
     """
     parser = Parser(time)
     for line in lines_back(file, marks=marks, within=within):
@@ -116,7 +112,6 @@ def lines_back(
 
 
 def _holds(data: bytes, marks: tuple[bytes, ...]) -> bool:
-    """Return whether data contains one of the marks, or there are no marks."""
     return not marks or any(mark in data for mark in marks)
 
 
@@ -188,7 +183,6 @@ class Parser:
         return self._entry(event, number)
 
     def _entry(self, event: dict[str, Any], number: int) -> Entry:
-        """Return the entry of an event."""
         if not isinstance(event.get("type"), str):
             self._odd.add("no type")
         when = self._when(event.get(self._time))
@@ -197,7 +191,6 @@ class Parser:
         return Entry(number, event, None, when, odd)
 
     def _event(self, line: bytes) -> dict[str, Any]:
-        """Return the event of a line; raise _UnreadableError."""
         if len(line) > LONGEST:
             raise _UnreadableError("longer than 1 MB")
         if not line.strip(_AROUND):
@@ -258,7 +251,6 @@ class Parser:
         self._odd.add("NaN or Infinity, read as null")
 
     def _when(self, ts: object) -> datetime | None:
-        """Return the time of a `ts` in UTC."""
         if not isinstance(ts, str):
             self._odd.add("no ts")
             return None

@@ -27,43 +27,32 @@ _RECENT = 16 << 20
 
 
 def read(workspace: "Workspace") -> Iterator["Entry"]:
-    """Return every line of the archives and the log, first to last; none if there is no log.
-
-    Line numbers begin at 1 in each file. Raise EventError.
-    """
+    """Yield every line of the archives and the log, first to last; raise EventError."""
     return _entries(workspace, log_lines.forward)
 
 
 def read_log(workspace: "Workspace") -> Iterator["Entry"]:
-    """Return every line of the log, first to last, without its archives. Raise EventError."""
+    """Yield every line of the log without its archives, first to last; raise EventError."""
     return _lines([workspace.events], log_lines.forward)
 
 
 def read_back(workspace: "Workspace", kind: str | None = None) -> Iterator["Entry"]:
-    """Return every line of the log and the archives, last to first, read from the end.
-
-    With `kind`, only lines that may be events of that type. Raise EventError.
-    """
+    """Yield every line of log and archives, last to first, or those that may be of a type."""
     back = functools.partial(log_lines.backward, marks=_marks(kind) if kind else ())
     return _entries(workspace, back, newest_first=True)
 
 
 def read_governance(workspace: "Workspace", *, newest_first: bool = False) -> Iterator["Entry"]:
-    """Return every line of HAIOS's governance log, first to last or last to first.
-
-    Its times are local, without offset, under the key `timestamp`. Raise EventError.
-    """
+    """Yield every line of HAIOS's governance log, first to last or last to first."""
     paths = workspace.governance_logs
-    if newest_first:
-        return _lines(paths[::-1], functools.partial(log_lines.backward, time="timestamp"))
-    return _lines(paths, functools.partial(log_lines.forward, time="timestamp"))
+    lines = log_lines.backward if newest_first else log_lines.forward
+    return _lines(
+        paths[::-1] if newest_first else paths, functools.partial(lines, time="timestamp")
+    )
 
 
 def recent(workspace: "Workspace", count: int, *kinds: str) -> list["Entry"]:
-    """Return the last `count` events of some types, oldest first, at a bounded cost.
-
-    Read at most the last 16 MB, which hold tens of thousands of events. Raise EventError.
-    """
+    """Return the last `count` events of some types within 16 MB, oldest first; raise EventError."""
     left = _RECENT
     marks = tuple(itertools.chain.from_iterable(map(_marks, kinds)))
 
@@ -73,23 +62,21 @@ def recent(workspace: "Workspace", count: int, *kinds: str) -> list["Entry"]:
             yield from log_lines.backward(file, marks=marks, within=left)
             left -= os.fstat(file.fileno()).st_size
 
-    found = (
-        entry
-        for entry in _entries(workspace, near, newest_first=True)
-        if entry.event is not None and entry.event.get("type") in kinds
-    )
+    entries = _entries(workspace, near, newest_first=True)
+    found = (entry for entry in entries if entry.event and entry.event.get("type") in kinds)
     return list(itertools.islice(found, count))[::-1]
+
+
+def last_beat(workspace: "Workspace") -> "Entry | None":
+    """Return the last heartbeat, None without one in the last 16 MB. Raise EventError."""
+    return next(iter(recent(workspace, 1, "heartbeat")), None)
 
 
 def has_beat(workspace: "Workspace", beat: str) -> bool:
     """Return whether the log or an archive has the heartbeat with this id. Raise EventError."""
     back = functools.partial(log_lines.backward, marks=(json.dumps(beat).encode(),))
-    return any(
-        entry.event is not None
-        and entry.event.get("type") == "heartbeat"
-        and entry.event.get("beat") == beat
-        for entry in _entries(workspace, back, newest_first=True)
-    )
+    found = (entry.event or {} for entry in _entries(workspace, back, newest_first=True))
+    return any(one.get("type") == "heartbeat" and one.get("beat") == beat for one in found)
 
 
 def _marks(kind: str) -> tuple[bytes, ...]:
@@ -100,7 +87,6 @@ def _marks(kind: str) -> tuple[bytes, ...]:
 def _lines(
     paths: list[Path], entries: Callable[[IO[bytes]], Iterator["Entry"]]
 ) -> Iterator["Entry"]:
-    """Return the entries of those files that exist; raise EventError."""
     for path in paths:
         try:
             with _opened(path) as file:
@@ -117,7 +103,6 @@ def _entries(
     *,
     newest_first: bool = False,
 ) -> Iterator["Entry"]:
-    """Return the entries of the log and its archives, one file after another; raise EventError."""
     try:
         for file in _files(workspace, newest_first=newest_first):
             yield from entries(file)
@@ -126,7 +111,7 @@ def _entries(
 
 
 def _files(workspace: "Workspace", *, newest_first: bool) -> Iterator[IO[bytes]]:
-    """Open the log first; then return it and the archives, each of these opened in its turn."""
+    """Open the log first; then yield it and the archives, each of these opened in its turn."""
     with contextlib.ExitStack() as stack:
         log = status = None
         with contextlib.suppress(FileNotFoundError):
@@ -156,7 +141,6 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _is(log: os.stat_result | None, other: Path | IO[bytes]) -> bool:
-    """Return whether another file is the log."""
     if log is None:
         return False
     try:

@@ -33,9 +33,8 @@ _HINTS = {
 def append(workspace: "Workspace", event: dict[str, Any]) -> None:
     """Append an event; once this returns, the event survives a power cut.
 
-    It is validated first: as an event, and by the schema of its type if there is one. Raise
-    RefusedError if it is invalid (the message names each place), EventError if it cannot be
-    written; both leave the log as it was.
+    It is validated first. Raise RefusedError, naming each place, if it is invalid, EventError if it
+    cannot be written; both leave the log as it was.
     """
     try:
         line = checked(event)
@@ -45,10 +44,7 @@ def append(workspace: "Workspace", event: dict[str, Any]) -> None:
 
 
 def append_line(workspace: "Workspace", line: bytes) -> None:
-    """Append a line that `checked` returned; raise EventError, with the log as it was.
-
-    A torn last line is moved to `<log>.torn`, and a log without room for this line is archived.
-    """
+    """Append a line that `checked` returned; raise EventError, with the log as it was."""
     path = workspace.events
     try:
         with files.locked(workspace.events_lock):
@@ -77,10 +73,7 @@ def archives(workspace: "Workspace") -> list[Path]:
 
 
 def clear(workspace: "Workspace") -> Path | None:
-    """Rename the log to the next archive, `haios-events.NNNN.jsonl`, and return its path.
-
-    Return None if there is nothing to archive. Overwrite nothing. Raise EventError.
-    """
+    """Rename the log to the next archive and return its path, None if there is nothing in it."""
     path = workspace.events
     try:
         with files.locked(workspace.events_lock):
@@ -90,7 +83,6 @@ def clear(workspace: "Workspace") -> Path | None:
 
 
 def _archive(workspace: "Workspace") -> Path:
-    """Rename the log; raise OSError, with the log as it was."""
     archive = _reserve(workspace)
     try:
         workspace.events.replace(archive)
@@ -179,13 +171,11 @@ def _set_aside(torn: Path, file: IO[bytes], start: int) -> None:
 
 
 def _last_byte(file: IO[bytes], size: int) -> bytes:
-    """Return the last byte of an open file."""
     file.seek(size - 1)
     return file.read(1)
 
 
 def _last_line(file: IO[bytes]) -> int:
-    """Return the offset of the last line."""
     position = file.seek(0, os.SEEK_END)
     while position:
         start = max(0, position - _BLOCK)

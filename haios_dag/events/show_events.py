@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from haios_dag.base import clock
 from haios_dag.base.console import printable, say
 from haios_dag.base.errors import EventError
+from haios_dag.base.json_values import as_list, as_object
 from haios_dag.events import dates, log_reader, log_writer
 from haios_dag.events.log_lines import Entry
 
@@ -24,11 +25,7 @@ _MOST_VALUES = 8
 def show(
     workspace: "Workspace", count: int = 20, kind: str | None = None, *, json: bool = False
 ) -> None:
-    """Print the last `count` events, oldest first, and how many lines could not be read.
-
-    With `kind`, only events of that type. With `json`, print JSON lines, and remarks on stderr.
-    Raise EventError.
-    """
+    """Print the last `count` events, of a type if `kind` is given, and what could not be read."""
     if count < 1:
         raise EventError(f"{count} events cannot be shown; ask for 1 or more")
     found: list[Entry] = []
@@ -46,36 +43,30 @@ def show(
 
 
 def show_since(workspace: "Workspace", words: list[str], *, json: bool = False) -> None:
-    """Print how a date is understood, then the events since that instant in the log's order.
-
-    With `json`, print JSON lines, and remarks on stderr. Raise EventError.
-    """
+    """Print how a date is understood, then the events since that instant."""
     now = clock.now()
     text = " ".join(words)
     instant = dates.since(text, now)
     unread: Counter[str] = Counter()
-    before = shown = undated = 0
+    read: Counter[str] = Counter()
 
     def since() -> Iterator[Entry]:
-        nonlocal before, shown, undated
         for entry in log_reader.read(workspace):
             if entry.event is None:
                 unread[str(entry.problem)] += 1
-            elif entry.when is None:
-                undated += 1
-            elif entry.when < instant:
-                before += 1
+            elif entry.when is None or entry.when < instant:
+                read["before" if entry.when else "undated"] += 1
             else:
-                shown += 1
+                read["shown"] += 1
                 yield entry
 
     remark([dates.understood(text, instant, now)], Counter(), json=json)
     say(map(_raw if json else line, since()))
     remarks = []
-    if not shown:
-        remarks.append("no events since then" if before or undated else "no events yet")
-    if undated:
-        remarks.append(f"left out, having no readable time: {undated}")
+    if not read["shown"]:
+        remarks.append("no events since then" if read else "no events yet")
+    if read["undated"]:
+        remarks.append(f"left out, having no readable time: {read['undated']}")
     remark(remarks, unread, json=json)
 
 
@@ -97,7 +88,6 @@ def line(entry: Entry) -> str:
 
 
 def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
-    """Return what matters in a heartbeat."""
     said = [short(event.get("outcome", "without outcome"))]
     for key, noun in (("new_insights", "insight"), ("new_bridges", "bridge")):
         number = short(event.get(key, "?"))
@@ -111,22 +101,17 @@ def _beat(event: dict[str, Any], steps: dict[str, Any]) -> str:
         if step.get("outcome") in ("failed", "interrupted"):
             error = short(step.get("error", ""), _LONGEST_ERROR)
             said.append(f"{short(name)} {step['outcome']}" + (f": {error}" if error else ""))
-    told = [one for one in _list(event.get("notifications")) if isinstance(one, dict)]
+    told = as_list(event.get("notifications"))
     for many, noun in (
-        (sum(one.get("ok") is False for one in told), "notification{} failed"),
-        (sum(len(_list(step.get("warnings"))) for step in reports.values()), "warning{}"),
+        (sum(as_object(one).get("ok") is False for one in told), "notification{} failed"),
+        (sum(len(as_list(step.get("warnings"))) for step in reports.values()), "warning{}"),
     ):
         if many:
             said.append(f"{many} {noun.format('' if many == 1 else 's')}")
     return "; ".join([", ".join(said[:4]), *said[4:]])
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _values(event: dict[str, Any]) -> str:
-    """Return the first values of an event of an unknown type."""
     rest = [(key, value) for key, value in event.items() if key not in ("ts", "type")]
     shown = [f"{short(key)}={short(value)}" for key, value in rest[:_MOST_VALUES]]
     return " ".join(shown + ["..."] * (len(rest) > _MOST_VALUES))
@@ -144,7 +129,6 @@ def short(value: object, longest: int = _LONGEST_VALUE) -> str:
 
 
 def _raw(entry: Entry) -> str:
-    """Return an event as a line of ASCII JSON."""
     return json_format.dumps(entry.event, separators=(",", ":"))
 
 

@@ -23,11 +23,11 @@ ALIVE, LATE, DOWN, NEVER = "alive", "late", "down", "never"
 STATES = (ALIVE, LATE, DOWN, NEVER)
 """From best to worst; the exit code of `doit pulse` is the index in this list."""
 
+LIMITS = "expected_by", "late_after", "down_after"
 _GOOD = "ok", "idle"
 _FAILING = "degraded", "failed", "interrupted"
 _DOWN_AT = 3  # missed beats
 _LOOKED_AT = 50  # events of beats and of the pulse
-_COUNTED = 1000  # missed beats
 _LONGEST = timedelta(days=1)  # the highest time limit that a schedule can have
 EventFields = Mapping[str, Any]
 
@@ -50,9 +50,9 @@ class Pulse:
     unplaced: int
     streak: dict[str, Any] | None
     missed: int | None
-    expected_by: datetime | None
-    late_after: datetime | None
-    down_after: datetime | None
+    expected_by: datetime | None = None
+    late_after: datetime | None = None
+    down_after: datetime | None = None
     next_due: datetime
     under_way: EventFields | None
     told: Sequence[EventFields]
@@ -74,14 +74,15 @@ def judge(workspace: Workspace) -> Pulse:
     placed = [(entry.when, entry) for entry in beats if entry.when and entry.when <= now + grace]
     when, last = max(placed, key=lambda one: one[0], default=(None, None))
     since = when or (found[-len(told)].when if told else None)
-    expected, late, down = _limits(slots, grace, since) if since else (None, None, None)
+    limits = _limits(slots, grace, since) if since else {}
     under_way = _under_way(workspace, now)
     if under_way:
         state = ALIVE
-    elif last is None or down is None or late is None:
+    elif last is None:
         state = NEVER
     else:
-        state = DOWN if now >= down else LATE if now >= late else ALIVE
+        late = now >= limits["late_after"]
+        state = DOWN if now >= limits["down_after"] else LATE if late else ALIVE
     return Pulse(
         at=now,
         state=state,
@@ -89,10 +90,8 @@ def judge(workspace: Workspace) -> Pulse:
         last=last,
         unplaced=len(beats) - len(placed),
         streak=_streak(beats),
-        missed=_missed(slots, grace, when, now),
-        expected_by=expected,
-        late_after=late,
-        down_after=down,
+        missed=slots.count(when, now - grace) if when else None,
+        **limits,
         next_due=next(slots.after(now)),
         under_way=under_way,
         told=told,
@@ -107,14 +106,12 @@ def facts(
 ) -> dict[str, Any]:
     """Return the status's `pulse`: this beat (None if run by hand) and those before it.
 
-    `late_after` and `down_after` hold if no beat follows; `stale_after` is when the second beat
-    from now should have ended. Raise ConfigError or EventError.
+    `stale_after` is when the second beat from now should have ended.
     """
     slots, grace = job.due(workspace), _grace(workspace)
     limit = timedelta(minutes=workspace.config.schedule.time_limit_minutes)
     past = events.recent(workspace, _LOOKED_AT, "heartbeat")
     before = max((one.when for one in past if one.when and one.when <= started), default=None)
-    expected, late, down = _limits(slots, grace, started)
     second = next(itertools.islice(slots.after(started), 1, None))
     last = (past[-1].event or {}) if past else None
     return {
@@ -123,19 +120,14 @@ def facts(
         "outcomes": {name: step["outcome"] for name, step in steps.items() if name != "status"},
         "last": texts(last, "ts", "outcome") if last else None,
         "streak": _streak(past),
-        "missed": _missed(slots, grace, before, started),
-        "expected_by": clock.iso(expected),
-        "late_after": clock.iso(late),
-        "down_after": clock.iso(down),
+        "missed": slots.count(before, started - grace) if before else None,
+        **{name: clock.iso(at) for name, at in _limits(slots, grace, started).items()},
         "stale_after": clock.iso(second + limit),
     }
 
 
 def memory(workspace: Workspace) -> dict[str, Any] | None:
-    """Return the counts of the memory, or None if there is no memory.
-
-    Raise MemoryUnavailableError if it cannot be read, or ConfigError.
-    """
+    """Return the counts of the memory, None without one; raise MemoryUnavailableError."""
     if not workspace.has_memory():
         return None
     with open_memory(workspace, write=False) as store:
@@ -155,8 +147,8 @@ def texts(event: EventFields, *keys: str) -> dict[str, str | None]:
 def news(workspace: Workspace, outcome: str) -> str | None:
     """Return the news of a beat with this outcome: `failing`, `recovered` or None.
 
-    The first beat that is not good, after a good one or none, is `failing`. The first good one
-    after that, or after a silence with a notification, is `recovered`. Raise EventError.
+    The first beat that is not good is `failing`; the first good one after that, or after a silence
+    with a notification, is `recovered`.
     """
     found = events.recent(workspace, _LOOKED_AT, "heartbeat", "pulse")
     beats = [entry.event or {} for entry in found if _type(entry) == "heartbeat"]
@@ -168,7 +160,6 @@ def news(workspace: Workspace, outcome: str) -> str | None:
 
 
 def _grace(workspace: Workspace) -> timedelta:
-    """Return how long after it was due a beat may end and not be late; raise ConfigError."""
     return timedelta(minutes=job.grace_minutes(workspace.config.schedule))
 
 
@@ -182,17 +173,10 @@ def _since_beat(found: Sequence[events.Entry]) -> list[EventFields]:
     return [entry.event or {} for entry in behind][::-1]
 
 
-def _limits(slots: Slots, grace: timedelta, since: datetime) -> tuple[datetime, datetime, datetime]:
+def _limits(slots: Slots, grace: timedelta, since: datetime) -> dict[str, datetime]:
     """Return when a beat was due after an instant, and when it is late and down without one."""
     due = [*itertools.islice(slots.after(since), _DOWN_AT)]
-    return due[0], due[0] + grace, due[-1] + grace
-
-
-def _missed(slots: Slots, grace: timedelta, since: datetime | None, until: datetime) -> int | None:
-    """Return how many beats were missed after an instant, up to 1,000; None without an instant."""
-    if since is None:
-        return None
-    return sum(1 for _ in itertools.islice(slots.between(since, until - grace), _COUNTED))
+    return dict(zip(LIMITS, (due[0], due[0] + grace, due[-1] + grace), strict=True))
 
 
 def _streak(beats: Iterable[events.Entry]) -> dict[str, Any] | None:
@@ -205,10 +189,7 @@ def _streak(beats: Iterable[events.Entry]) -> dict[str, Any] | None:
 
 
 def _under_way(workspace: Workspace, now: datetime) -> EventFields | None:
-    """Return the marker of the beat that is running; None if there is none, or it cannot be read.
-
-    A beat that has held the lock for longer than any schedule allows hangs, and does not count.
-    """
+    """Return the marker of the beat that is running, unless it hangs or cannot be read."""
     try:
         found = beat_lock.read(workspace)
         started = datetime.fromisoformat(found["started"])

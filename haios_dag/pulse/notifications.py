@@ -1,14 +1,8 @@
 """Notifications: pings to a dead man's switch, messages through Apprise, and their retry.
 
-The targets are in `[notify]` or in the environment and are secret: of an error that may quote one,
-only the class leaves this module. Nothing here raises, and nothing blocks its caller for more than
-ten seconds, even if a name server does not answer: daemon threads do the sending.
-
-Retry: a notification that failed is sent again at the next run of the watchdog, only to the targets
-that were not reached; the events of type `pulse` say which were (see `Notifications`).
-
-The addresses of pings, with `/start`, unchanged, and with `/fail`, are those of healthchecks.io and
-compatible programs.
+The targets are secret: of an error that may quote one, only the class leaves this module. Nothing
+here raises or blocks its caller for more than ten seconds: daemon threads do the sending. What
+failed is sent again at the next run of the watchdog, only to the targets that were not reached.
 """
 
 import functools
@@ -21,12 +15,14 @@ from urllib.parse import urlsplit
 from haios_dag import __version__
 from haios_dag.base.console import printable
 from haios_dag.base.errors import ConfigError
+from haios_dag.base.json_values import as_list, as_object
 from haios_dag.base.workspace import Workspace
 
 PING, APPRISE = "HAIOS_PING_URL", "HAIOS_APPRISE_URLS"
 """Variables of the environment or `.env`, which override `[notify]`."""
 
 _LIMIT = 10.0  # seconds
+# of healthchecks.io and compatible programs
 _PATHS = {"start": "/start", "success": "", "failure": "/fail"}
 NotificationResult = dict[str, Any]
 
@@ -45,7 +41,6 @@ class Notifications:
 
     @functools.cached_property
     def _urls(self) -> tuple[str | None, list[str]]:
-        """The address for pings and those for messages; none if the settings are unusable."""
         try:
             environment, settings = self._workspace.environment, self._workspace.config.notify
         except ConfigError:  # reported by the code that needs the settings
@@ -66,10 +61,7 @@ class Notifications:
         return bool(self._urls[1])
 
     def ping(self, kind: str, text: str, about: str | None = None) -> None:
-        """Start a ping of a kind, `start`, `success` or `failure`, with one line of text.
-
-        Its result says what it is `about`, by default its kind.
-        """
+        """Start a ping (`start`, `success`, `failure`) with a line of text, `about` its kind."""
         if url := self._urls[0]:
             self._send("ping", about or kind, functools.partial(_ping, url, kind, text))
 
@@ -84,27 +76,17 @@ class Notifications:
             self._sent.append(_Sending(to, about, send))
 
     def results(self) -> list[NotificationResult]:
-        """Wait for all notifications, and return the result of each.
-
-        `to` is `ping` or `apprise` with the number of its address, `about` its subject, `ok`
-        whether it was delivered; if not, `error` is the class of the error.
-        """
+        """Wait for all, and return whom each went `to`, its subject, and `ok` or the `error`."""
         return [sending.result() for sending in self._sent]
 
 
 def _reached(event: Mapping[str, Any]) -> set[object]:
     """Return the targets that an event says were reached; another program may have written it."""
-    told = event.get("notifications")
-    return {
-        str(one.get("to"))
-        for one in (told if isinstance(told, list) else ())
-        if isinstance(one, dict) and one.get("ok") is True
-    }
+    told = map(as_object, as_list(event.get("notifications")))
+    return {str(one.get("to")) for one in told if one.get("ok") is True}
 
 
 class _Sending:
-    """One notification on its way."""
-
     def __init__(self, to: str, about: str, send: Callable[[], str | None]) -> None:
         self._told = {"to": to, "about": about}
         self._error: str | None = "TimeoutError"  # until there is an answer
@@ -129,7 +111,6 @@ class _Sending:
 
 
 def _name(error: Exception) -> str:
-    """Return the class of an error, and nothing of its text."""
     code = getattr(error, "code", None)
     if isinstance(code, int):  # urllib's HTTPError
         return f"HTTP {code}"

@@ -6,13 +6,11 @@ does not end the watch. The beat lock keeps order with beats that others start.
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from types import FrameType
 
 from haios_dag import events
@@ -40,8 +38,7 @@ else:
 def run(workspace: Workspace) -> None:
     """Run each beat when it is due, at once if one was missed, until a signal comes.
 
-    Print a line for each beat. Raise ConfigError or EventError, before the first beat, if the
-    workspace cannot be used.
+    Raise HaiosError before the first beat if the workspace cannot be used.
     """
     heart = liveness.judge(workspace)
     since = heart.last.when if heart.last else None
@@ -61,32 +58,19 @@ def run(workspace: Workspace) -> None:
 
 
 class _Watch:
-    """Runs the beats of a workspace, one after another."""
-
     def __init__(self, workspace: Workspace) -> None:
         self.stopping = False
         self._workspace = workspace
-        self._job = self._described()
+        self._job = job.of(workspace)
         self._process: subprocess.Popen[bytes] | None = None
-
-    def _described(self) -> job.Job:
-        """Return the job by the current settings; raise ConfigError or ScheduleError."""
-        one = self._workspace
-        schedule = Workspace(one.root).config.schedule
-        return job.make(Path(sys.executable), one.root, schedule, socket.gethostname())
 
     def seconds_to_beat(self, since: datetime | None, now: datetime) -> float:
         """Return how long until the beat is due that follows `since`; 0 if `since` is None."""
-        if since is None:
-            return 0
-        return (next(self._job.slots.after(since)) - now).total_seconds()
+        return (next(self._job.slots.after(since)) - now).total_seconds() if since else 0
 
     @contextlib.contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
-        """While the body runs, let signals stop the watch and end a running beat.
-
-        Signals that are ignored, as under `nohup`, remain ignored.
-        """
+        """Let signals stop the watch and a running beat, unless they are ignored (`nohup`)."""
         heard = [one for one in _STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._stop) for number in heard}
         try:
@@ -104,7 +88,7 @@ class _Watch:
         """Run one beat, and print its result."""
         begun = clock.now()
         try:
-            self._job = self._described()
+            self._job = job.of(Workspace(self._workspace.root))  # by the settings as they are now
             code = self._run()
         except (HaiosError, OSError) as error:
             # The workspace may just be changing; the next beat tries again.
@@ -113,7 +97,6 @@ class _Watch:
         self.say(self._became(begun, code))
 
     def _run(self) -> int | str:
-        """Run one beat; return its exit code, or why it was ended."""
         flag = self._workspace.memory_flag
         *start, task = self._job.argv
         words = [*start, *([f"memory={flag}"] if flag else []), task]
@@ -147,14 +130,12 @@ class _Watch:
     def _became(self, begun: datetime, code: int | str) -> str:
         """Return the result of a beat: its event, or without one how its process ended."""
         with contextlib.suppress(HaiosError):
-            for entry in reversed(events.recent(self._workspace, 1, "heartbeat")):
-                if entry.when and entry.when >= begun.replace(microsecond=0):
-                    return show_events.line(entry) + (f"; {code}" if isinstance(code, str) else "")
+            entry = events.last_beat(self._workspace)
+            if entry and entry.when and entry.when >= begun.replace(microsecond=0):
+                return show_events.line(entry) + (f"; {code}" if isinstance(code, str) else "")
         if isinstance(code, int):
-            said = f"exit code {code}" if code >= 0 else f"signal {-code}"
-        else:
-            said = code
-        return f"a beat left no event: {said}; see {self._workspace.output}"
+            code = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        return f"a beat left no event: {code}; see {self._workspace.output}"
 
     def say(self, text: str) -> None:
         """Print a line; if that fails, the watch goes on."""

@@ -27,7 +27,7 @@ _SECOND_LOOK = 10.0  # seconds, before the first alarm of a silence
 def show(workspace: Workspace, *, json: bool, notify: bool) -> int:
     """Print the pulse, and with `notify` first send notifications; return the exit code.
 
-    0: alive · 1: late · 2: down · 3: never. Raise ConfigError, EventError or OutputError.
+    0: alive · 1: late · 2: down · 3: never.
     """
     found, told = _notify(workspace) if notify else (liveness.judge(workspace), [])
     say([json_format.dumps(as_json(found))] if json else map(printable, _lines(found)))
@@ -42,7 +42,6 @@ def show(workspace: Workspace, *, json: bool, notify: bool) -> int:
 def as_json(found: Pulse) -> dict[str, Any]:
     """Return the pulse as `schemas/pulse.schema.json` has it."""
     last, running = found.last, found.under_way
-    times = ("expected_by", "late_after", "down_after", "next_due")
     return {
         "state": found.state,
         "at": clock.iso(found.at),
@@ -51,17 +50,17 @@ def as_json(found: Pulse) -> dict[str, Any]:
         else None,
         "streak": found.streak,
         "missed": found.missed,
-        **{name: clock.iso(at) if (at := getattr(found, name)) else None for name in times},
+        **{
+            name: clock.iso(at) if (at := getattr(found, name)) else None
+            for name in (*liveness.LIMITS, "next_due")
+        },
         "under_way": liveness.texts(running, "beat", "started") if running else None,
         "unplaced": found.unplaced,
     }
 
 
 def _notify(workspace: Workspace) -> tuple[Pulse, list[NotificationResult]]:
-    """Judge the pulse and notify every target that does not know yet; return both results.
-
-    Raise ConfigError or EventError.
-    """
+    """Judge the pulse and notify every target that does not know yet; return both results."""
     try:
         lock = files.lock(workspace.pulse_lock, wait=True)
         files.set_aside(workspace.watchdog_output, OUTPUT_AT)
@@ -89,7 +88,6 @@ def _notify(workspace: Workspace) -> tuple[Pulse, list[NotificationResult]]:
 
 
 def _event(found: Pulse, told: list[NotificationResult]) -> dict[str, Any]:
-    """Return the event that records what was found and sent."""
     facts = as_json(found)
     return {
         "ts": facts["at"],

@@ -3,15 +3,14 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from haios_dag.resonance.story import Pattern, Story, StoryEvent, median, runs, strength
 
 _FAILURES = 3
 _WEEK = timedelta(days=7)
 _BEATS, _SLOWER, _BY = 10, 1.5, 0.5  # in each week, times, seconds
-_MISSED, _MOST_DUE = 3, 1000
-_INTERVALS = 3
+_MISSED, _INTERVALS = 3, 3
 _WORK, _SHARE, _HOURS, _DAY = 20, 0.8, 8, 24
 
 
@@ -69,23 +68,20 @@ def gap(story: Story) -> Iterator[Pattern]:
     counts too.
     """
     beats = story.of("beat")
-    spans = [
-        (after.when - before.when).total_seconds() for before, after in itertools.pairwise(beats)
-    ]
-    if not spans:
+    if not beats[1:]:
         return
-    usual = median(spans)
-    now = max(story.until, beats[-1].when)
-    ends: list[tuple[datetime, list[StoryEvent]]] = [(one.when, [one]) for one in beats[1:]]
-    for before, (end, after) in zip(beats, [*ends, (now, [])], strict=True):
+    usual = median((b.when - a.when).total_seconds() for a, b in itertools.pairwise(beats))
+    for before, after in itertools.zip_longest(beats, beats[1:]):
+        end = after.when if after else max(story.until, before.when)
         silence = (end - before.when).total_seconds()
         if silence <= _INTERVALS * usual:
             continue
-        due = sum(1 for _ in itertools.islice(story.slots.between(before.when, end), _MOST_DUE))
-        missed = due - 1  # the beat that came at last, or is to come now, served one
+        # The beat that came at last, or is to come now, served one of those that were due.
+        missed = story.slots.count(before.when, end) - 1
         if missed >= _MISSED:
             says = f"no beat came for {silence / 3600:.1f} h, and {missed:,} were missed"
-            yield Pattern(says, strength(0.5, missed, _MISSED), end, [before, *after])
+            evidence = [before, after] if after else [before]
+            yield Pattern(says, strength(0.5, missed, _MISSED), end, evidence)
 
 
 def active_hours(story: Story) -> Iterator[Pattern]:

@@ -40,7 +40,6 @@ def unblocked_chain(story: Story) -> Iterator[Pattern]:
 def _chain(
     freed: dict[str, tuple[StoryEvent, list[str]]], first: StoryEvent
 ) -> tuple[list[StoryEvent], list[str]]:
-    """Return the completions of a chain in order of time, and the items they freed."""
     chain, names, ahead = [first], dict[str, None](), [first]
     while ahead and len(names) < _LONGEST:
         one = ahead.pop(0)

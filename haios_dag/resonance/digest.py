@@ -15,12 +15,13 @@ def digest(story: Story) -> Iterator[Pattern]:
 
     A session's length is from its start to its end, if the log has both.
     """
-    found = [one for one in story.of(*story.kinds) if one.when >= story.since]
-    if not found and not story.counted:
+    kinds = {
+        kind: recent
+        for kind, found in story.kinds.items()
+        if (recent := [one for one in found if one.when >= story.since])
+    }
+    if not kinds and not story.others:
         return
-    kinds: dict[str, list[StoryEvent]] = {}
-    for one in found:
-        kinds.setdefault(one.kind, []).append(one)
     parts = [
         *_beats(kinds.get("beat", [])),
         *_sessions(kinds.get("session", [])),
@@ -29,7 +30,7 @@ def digest(story: Story) -> Iterator[Pattern]:
     if phases := kinds.get("phase"):
         items = len({one.item for one in phases})
         parts.append(f"{_many(len(phases), 'phase')} of {_many(items, 'item')}")
-    if others := story.counted.total() + len(kinds.get("check", [])):
+    if others := story.others + len(kinds.get("check", [])):
         parts.append(_many(others, "other event"))
     last = [events[-1] for events in kinds.values()]
     yield Pattern("; ".join(parts), 1.0, story.until, sorted(last, key=lambda one: one.when))
@@ -56,7 +57,6 @@ def _beats(beats: list[StoryEvent]) -> Iterator[str]:
 
 
 def _sessions(sessions: list[StoryEvent]) -> Iterator[str]:
-    """Say how many sessions began or ended, and how long they were."""
     if not sessions:
         return
     starts: dict[str, StoryEvent] = {}

@@ -21,23 +21,19 @@ BURST = 10
 
 _SLACK = 2  # seconds by which lines may be out of order
 IN_BURSTS, OF_FIXTURES = "in bursts", "of made-up items or sessions"
-_NO_TIME = "without a readable time"
 
 Dated = tuple[datetime, Mapping[str, Any]]
 
 
 def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
-    """Return the events of a log without those in bursts, and count what is left out.
-
-    Hold at most ten events of each second near the last one.
-    """
+    """Yield the events of a log without those in bursts, and count what is left out."""
     held: dict[int, list[Dated]] = {}
     latest = None
     for entry in entries:
         if entry.event is None:
             left_out[f"unreadable: {entry.problem}"] += 1
         elif entry.when is None:
-            left_out[_NO_TIME] += 1
+            left_out["without a readable time"] += 1
         else:
             second = int(entry.when.timestamp())
             if second != latest:
@@ -54,7 +50,6 @@ def calm(entries: Iterable[Entry], left_out: Counter[str]) -> Iterator[Dated]:
 
 
 def _settle(dated: list[Dated], left_out: Counter[str]) -> Iterator[Dated]:
-    """Return the events of a second unless they are a burst."""
     if len(dated) < BURST:
         yield from dated
     else:
@@ -84,13 +79,8 @@ def fixtures(workspace: Workspace, *, known: bool) -> Callable[[StoryEvent], boo
 
 
 def _items(workspace: Workspace) -> set[str]:
-    """Return the names of the folders of work items in any state."""
-    found: set[str] = set()
-    work = workspace.root / "docs" / "work"
     try:
-        states = [entry.path for entry in os.scandir(work) if entry.is_dir()]
-        for state in states:
-            found |= {entry.name for entry in os.scandir(state) if entry.is_dir()}
+        states = [one for one in os.scandir(workspace.root / "docs" / "work") if one.is_dir()]
+        return {one.name for state in states for one in os.scandir(state) if one.is_dir()}
     except OSError:  # without these folders, items cannot be checked
         return set()
-    return found

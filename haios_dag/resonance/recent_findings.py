@@ -11,6 +11,7 @@ from typing import Any
 
 from haios_dag import events
 from haios_dag.base import clock, schema
+from haios_dag.base.json_values import as_list, as_object
 from haios_dag.base.workspace import Workspace
 
 DAYS = 7
@@ -26,19 +27,19 @@ _IDLE = 25  # beats in a row, after which earlier events are not news
 def look(workspace: Workspace, found: object, *, missed: int | None) -> dict[str, Any]:
     """Return the status's `resonance`; reuse `found`, that of the status before, if nothing is new.
 
-    `missed` is how many beats were missed before this one, which is news without an event. Raise
-    ConfigError or EventError.
+    `missed` is how many beats were missed before this one, which is news without an event.
     """
     newest = _newest(workspace)
-    if not missed and isinstance(found, dict) and found.get("newest") == newest:
-        known = _findings(found.get("findings"))
+    before = as_object(found)
+    if not missed and before.get("newest") == newest:
+        known = _findings(before.get("findings"))
     else:
         from haios_dag.resonance import rules, story_reader
 
         known = [
-            {key: value for key, value in rules.as_json(one).items() if key != "evidence"}
+            {key: value for key, value in one.items() if key != "evidence"}
             for one in rules.findings(story_reader.lately(workspace, DAYS, LINES))
-            if one.rule != rules.DIGEST
+            if one["rule"] != rules.DIGEST
         ]
     return {"newest": newest, "findings": known[:_TOP]}
 
@@ -48,16 +49,13 @@ def _findings(found: object) -> list[dict[str, Any]]:
     begin = clock.now() - timedelta(days=DAYS)
     return [
         one
-        for one in (found if isinstance(found, list) else ())
+        for one in as_list(found)
         if not schema.violations("resonance", one) and datetime.fromisoformat(one["at"]) >= begin
     ]
 
 
 def _newest(workspace: Workspace) -> str:
-    """Return a mark that changes with the governance log and with any event but an idle heartbeat.
-
-    After many idle beats in a row, earlier events are not part of it.
-    """
+    """Return a mark that changes with either log, but not with one idle heartbeat after another."""
     sizes = [_size(path) for path in workspace.governance_logs]
     for entry in itertools.islice(events.read_back(workspace), _IDLE):
         event = entry.event or {}
@@ -67,7 +65,6 @@ def _newest(workspace: Workspace) -> str:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a log, 0 if there is none that can be read."""
     try:
         return path.stat().st_size
     except OSError:

@@ -1,17 +1,15 @@
 """The table of rules; each docstring says what a rule finds, and docs/resonance.md lists them."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from haios_dag.base import clock
 from haios_dag.resonance import beat_rules, compound_rules, work_rules
 from haios_dag.resonance.digest import digest
 from haios_dag.resonance.story import Pattern, Story, StoryEvent
 
-StoryRule = Callable[[Story], Iterator[Pattern]]
-
 DIGEST = "digest"
-RULES: dict[str, tuple[str, StoryRule]] = {
+RULES: dict[str, tuple[str, Callable[[Story], Iterator[Pattern]]]] = {
     DIGEST: ("what happened", digest),
     "unblocked-chain": ("compound effect", compound_rules.unblocked_chain),
     "milestone-moved": ("compound effect", compound_rules.milestone_moved),
@@ -31,48 +29,38 @@ _EVIDENCE = 6  # events of a finding that are shown
 _LONGEST = 500  # characters
 
 
-class Named(NamedTuple):
-    """A finding and the rule that found it."""
+def findings(story: Story) -> list[dict[str, Any]]:
+    """Return the findings that were complete after `story.since`, strongest first, then newest.
 
-    rule: str
-    finding: Pattern
-
-
-def findings(story: Story) -> list[Named]:
-    """Return the findings that were complete after `story.since`, strongest first, then newest."""
+    Each is as `schemas/resonance.schema.json` has it, with the first and the last of many events.
+    """
     found = [
-        Named(name, one)
-        for name, (_, rule) in RULES.items()
+        (name, family, one)
+        for name, (family, rule) in RULES.items()
         for one in rule(story)
         if one.at >= story.since
     ]
-    return sorted(found, key=lambda one: (-one.finding.strength, -one.finding.at.timestamp()))
+    found.sort(key=lambda one: (-one[2].strength, -one[2].at.timestamp()))
+    return [
+        {
+            "rule": name,
+            "family": family,
+            "strength": one.strength,
+            "says": one.says[:_LONGEST],
+            "at": clock.iso(one.at),
+            "evidence": [_evidence(event) for event in _ends(one.evidence)],
+        }
+        for name, family, one in found
+    ]
 
 
-def as_json(named: Named) -> dict[str, Any]:
-    """Return a finding as `schemas/resonance.schema.json` has it."""
-    rule, finding = named
-    return {
-        "rule": rule,
-        "family": RULES[rule][0],
-        "strength": finding.strength,
-        "says": finding.says[:_LONGEST],
-        "at": clock.iso(finding.at),
-        "evidence": [
-            {"ts": clock.iso(event.when), "type": event.type, **facts(event)}
-            for event in shown(finding)
-        ],
-    }
-
-
-def shown(finding: Pattern) -> list[StoryEvent]:
-    """Return the events to show for a finding, the first and the last ones of many."""
-    found = list(finding.evidence)
+def _ends(events: Sequence[StoryEvent]) -> list[StoryEvent]:
     half = _EVIDENCE // 2
-    return found if len(found) <= _EVIDENCE else found[:half] + found[-half:]
+    return [*events] if len(events) <= _EVIDENCE else [*events[:half], *events[-half:]]
 
 
-def facts(event: StoryEvent) -> dict[str, Any]:
+def _evidence(event: StoryEvent) -> dict[str, Any]:
     """Return the key facts that an event has."""
-    item = {"item": event.item} if event.item else {}
-    return item | {key: value for key, value in event.facts.items() if value and key != "well"}
+    facts = {"item": event.item, **event.facts}
+    known = {key: value for key, value in facts.items() if value and key != "well"}
+    return {"ts": clock.iso(event.when), "type": event.type, **known}

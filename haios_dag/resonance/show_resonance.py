@@ -3,23 +3,21 @@
 import json as json_format
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
 
 from haios_dag.base import clock
 from haios_dag.base.console import printable, say
 from haios_dag.base.workspace import Workspace
-from haios_dag.events import dates, show_events
+from haios_dag.events import Entry, dates, show_events
 from haios_dag.resonance import rules, story_reader
-from haios_dag.resonance.rules import DIGEST, Named
+from haios_dag.resonance.rules import DIGEST
 
 _OF_A_RULE = 5  # findings that are shown to people; JSON has them all
 
 
 def show(workspace: Workspace, since: str, *, json: bool) -> None:
-    """Print how a date is understood, what was left out, and the findings, strongest first.
-
-    With `json`, print the findings as JSON lines and the rest on stderr. Raise ConfigError,
-    EventError or OutputError.
-    """
+    """Print what was left out and the findings, strongest first; with `json`, these as JSON."""
     now = clock.now()
     instant = dates.since(since, now)
     story = story_reader.since(workspace, instant)
@@ -29,30 +27,24 @@ def show(workspace: Workspace, since: str, *, json: bool) -> None:
         remarks.append(printable(f"left out: {show_events.counts(story.left_out)}"))
     if not found:
         remarks.append("no events since then")
-    elif [one.rule for one in found] == [DIGEST]:
+    elif [one["rule"] for one in found] == [DIGEST]:
         remarks.append("no patterns found")
     show_events.remark(remarks, Counter(), json=json)
-    say((json_format.dumps(rules.as_json(one)) for one in found) if json else _lines(found))
+    say(map(json_format.dumps, found) if json else _lines(found))
 
 
-def _lines(found: list[Named]) -> Iterator[str]:
+def _lines(found: list[dict[str, Any]]) -> Iterator[str]:
     shown: Counter[str] = Counter()
-    for named in found:
-        rule, finding = named
+    for one in found:
+        rule, says = one["rule"], printable(one["says"])
         shown[rule] += 1
-        if shown[rule] > _OF_A_RULE:
-            continue
-        says = printable(str(rules.as_json(named)["says"]))
         if rule == DIGEST:
-            yield f"{rules.RULES[rule][0]}: {says}"
-            continue
-        yield f"{finding.strength:.2f}  {rule}: {says}"
-        for event in rules.shown(finding):
-            facts = [
-                f"{key}={show_events.short(value)}" for key, value in rules.facts(event).items()
-            ]
-            when, kind = show_events.local(event.when), show_events.short(event.type)
-            yield f"      {when}  {kind}  {' '.join(facts)}"
+            yield f"{one['family']}: {says}"
+        elif shown[rule] <= _OF_A_RULE:
+            yield f"{one['strength']:.2f}  {rule}: {says}"
+            for event in one["evidence"]:
+                when = datetime.fromisoformat(event["ts"])
+                yield f"      {show_events.line(Entry(0, event, None, when, ()))}"
     for rule, number in shown.items():
         if number > _OF_A_RULE:
             yield f"and {number - _OF_A_RULE:,} more of {rule}; --json has them"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from haios_dag.schedule.due_times import Slots
 
@@ -13,9 +13,6 @@ MOST = 100_000
 
 LOOK_BACK_DAYS = 30
 """Days before the given instant that are read too, to understand what began there."""
-
-
-Key = TypeVar("Key")
 
 
 class StoryEvent(NamedTuple):
@@ -47,8 +44,8 @@ class Pattern:
 class Story:
     """The events from 30 days before `since` to `until`, by kind, each kind in order of time.
 
-    `counted` has the number of events since then by type, for types that no rule knows. `left_out`
-    has the number of lines that were left out, by reason. `stuck_days` is the setting of that name.
+    `others` is the number of events since then of types that no rule knows. `left_out` has the
+    number of lines that were left out, by reason. `stuck_days` is the setting of that name.
     """
 
     since: datetime
@@ -56,7 +53,7 @@ class Story:
     stuck_days: float
     slots: Slots
     kinds: Mapping[str, Sequence[StoryEvent]]
-    counted: Counter[str] = field(default_factory=Counter)
+    others: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     def of(self, *kinds: str) -> list[StoryEvent]:
@@ -73,13 +70,13 @@ class Story:
 
 
 def runs(
-    marks: Iterable[tuple[Key, StoryEvent, bool]],
-) -> Iterator[tuple[Key, list[StoryEvent], bool]]:
+    marks: Iterable[tuple[str, StoryEvent, bool]],
+) -> Iterator[tuple[str, list[StoryEvent], bool]]:
     """Return each run of bad events of a key, and whether a good one ended it.
 
     `marks` are events in order of time, each with its key and whether it is good.
     """
-    rows: dict[Key, list[StoryEvent]] = {}
+    rows: dict[str, list[StoryEvent]] = {}
     for key, event, good in marks:
         if not good:
             rows.setdefault(key, []).append(event)

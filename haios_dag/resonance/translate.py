@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from haios_dag.base.json_values import as_number, as_object, as_text, as_texts
 from haios_dag.resonance.story import StoryEvent
-
-ToldEvent = Mapping[str, Any]
 
 _LONGEST = 200  # characters of a text that is kept
 _MOST = 30  # items, effects and steps of one event
@@ -19,49 +18,42 @@ _PHASES = {
     "CyclePhaseEntered": ("work_id", "phase"),
 }
 _SESSIONS = {"session": "", "SessionStarted": "start", "SessionEnded": "end"}
+_CHECKS = {"ValidationOutcome": "gate", "GateViolation": "gate_id"}
 
-TYPES = {
-    "heartbeat", "QueueCeremony", "ValidationOutcome", "GateViolation",
-    *_COMPLETIONS, *_PHASES, *_SESSIONS,
-}  # fmt: skip
+TYPES = {"heartbeat", "QueueCeremony", *_COMPLETIONS, *_PHASES, *_SESSIONS, *_CHECKS}
 """The types of events that the rules know."""
 
 
-def events(when: datetime, told: ToldEvent) -> Iterator[StoryEvent]:
-    """Return an event of either log as the rules know it, one for each item that it names.
-
-    Return nothing if no rule knows its type, or if it lacks the item that makes it useful.
-    """
+def events(when: datetime, told: Mapping[str, Any]) -> Iterator[StoryEvent]:
+    """Yield an event of either log as the rules know it, one for each item that it names."""
     kind = _text(told.get("type") or told.get("event"))  # early governance events have `event`
     if kind == "heartbeat":
         yield StoryEvent(when, kind, "beat", "", _beat(told))
     elif kind in _SESSIONS:
         action = _SESSIONS[kind] or _text(told.get("action"))
         yield StoryEvent(when, kind, "session", _session(told), {"action": action})
-    elif kind == "ValidationOutcome":
-        facts = {"gate": _text(told.get("gate")), "result": _text(told.get("result"))}
-        yield StoryEvent(when, kind, "check", _text(told.get("work_id")), facts)
-    elif kind == "GateViolation":
-        facts = {"gate": _text(told.get("gate_id")), "result": "block"}
+    elif kind in _CHECKS:
+        result = "block" if kind == "GateViolation" else _text(told.get("result"))
+        facts = {"gate": _text(told.get(_CHECKS[kind])), "result": result}
         yield StoryEvent(when, kind, "check", _text(told.get("work_id")), facts)
     elif kind == "QueueCeremony" and told.get("to") == "done":
-        items = filter(None, map(_text, _list(told.get("items"))))
-        yield from (StoryEvent(when, kind, "completion", item, {}) for item in items)
+        yield from (
+            StoryEvent(when, kind, "completion", item, {}) for item in _texts(told.get("items"))
+        )
     elif kind in _PHASES and (item := _text(told.get(_PHASES[kind][0]))):
         start, end = (_text(told.get(key)).upper() for key in ("from_phase", _PHASES[kind][1]))
         yield StoryEvent(when, kind, "phase", item, {"from": start, "to": end})
     elif kind in _COMPLETIONS and (item := _text(told.get(_COMPLETIONS[kind]))):
-        effects = [*filter(None, map(_text, _list(told.get("effects"))))]
+        effects = _texts(told.get("effects"))
         yield StoryEvent(when, kind, "completion", item, {"effects": effects} if effects else {})
 
 
-def _beat(told: ToldEvent) -> dict[str, Any]:
+def _beat(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the rules need of a heartbeat, which another program may have written."""
-    given = told.get("steps")
-    pairs = list(given.items())[:_MOST] if isinstance(given, dict) else []
+    pairs = list(as_object(told.get("steps")).items())[:_MOST]
     steps = {_text(name): step for name, step in pairs if isinstance(step, dict)}
 
-    def count(of: ToldEvent, key: str) -> int:
+    def count(of: Mapping[str, Any], key: str) -> int:
         return int(_number(of.get(key)) or 0)
 
     return {
@@ -81,7 +73,7 @@ def _beat(told: ToldEvent) -> dict[str, Any]:
     }
 
 
-def _session(told: ToldEvent) -> str:
+def _session(told: Mapping[str, Any]) -> str:
     """Return the number of a session, "" if it is 0, which a writer puts that does not know it."""
     number = _number(told.get("session"))
     text = _text(told.get("session")) if number is None else str(int(number))
@@ -89,15 +81,15 @@ def _session(told: ToldEvent) -> str:
 
 
 def _text(value: object) -> str:
-    return value[:_LONGEST] if isinstance(value, str) else ""
+    return as_text(value)[:_LONGEST]
 
 
-def _list(value: object) -> list[Any]:
-    return value[:_MOST] if isinstance(value, list) else []
+def _texts(value: object) -> list[str]:
+    return [one[:_LONGEST] for one in as_texts(value)[:_MOST] if one]
 
 
 def _number(value: object) -> float | None:
     """Return a finite number that an integer can hold exactly; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if abs(value) < 1e15 and math.isfinite(value) else None  # noqa: PLR2004 - exact
+    number = as_number(value)
+    exact = number is not None and abs(number) < 1e15 and math.isfinite(number)  # noqa: PLR2004
+    return number if exact else None

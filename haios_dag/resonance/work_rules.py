@@ -49,7 +49,7 @@ def stuck(story: Story) -> Iterator[Pattern]:
 
 
 def _stays(moves: list[StoryEvent]) -> Iterator[tuple[StoryEvent, StoryEvent | None]]:
-    """Return each entry of an item into a phase, with the event that ended its stay there."""
+    """Yield each entry of an item into a phase, with the event that ended its stay there."""
     entered = moves[0]
     for one in moves[1:]:
         if one.kind != entered.kind or one.facts.get("to") != entered.facts.get("to"):
@@ -150,12 +150,15 @@ def failing_gate(story: Story) -> Iterator[Pattern]:
     From `ValidationOutcome` and `GateViolation` of the governance log.
     """
     checks = (
-        ((one.facts["gate"], one.item), one, one.facts["result"] == "pass")
+        (
+            f"gate {one.facts['gate']} did not pass {one.item or 'work without an item'}",
+            one,
+            one.facts["result"] == "pass",
+        )
         for one in story.of("check")
     )
-    for (gate, item), row, _ in runs(checks):
+    for refused, row, _ in runs(checks):
         if len(row) >= _REFUSALS:
-            what = item or "work without an item"
-            says = f"gate {gate} did not pass {what} {len(row)} times in a row"
+            says = f"{refused} {len(row)} times in a row"
             power = strength(0.4, len(row), _REFUSALS)
             yield Pattern(says, power, row[-1].when, [row[0], row[-1]])

@@ -1,6 +1,7 @@
 """The lines for a user's crontab, as cron on Linux reads them (Debian's 3.0pl1, cronie)."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from haios_dag.base.errors import ScheduleError
@@ -52,20 +53,19 @@ def _when(job: Job) -> str:
 
     cron has no UTC, so an interval must come out the same in every time zone of whole hours.
     """
-    times = job.slots.times
-    hours = sorted({time // HOUR for time in times})
-    minutes = sorted({time % HOUR for time in times})
-    if not times or len(hours) * len(minutes) != len(times):
+    found = job.slots.hours_of_minutes
+    if len(found) != 1:
         every = job.slots.schedule.every_minutes
         raise ScheduleError(
             f"cron cannot express every {every} minutes in one line, because these are not the same"
             " minutes of each hour; set schedule.every_minutes to a divisor or a multiple of 60"
             " that divides a day"
         )
+    ((minutes, hours),) = found.items()
     return f"{_field(minutes, HOUR)} {_field(hours, DAY // HOUR)} * * *"
 
 
-def _field(values: list[int], whole: int) -> str:
+def _field(values: Sequence[int], whole: int) -> str:
     return "*" if len(values) == whole else ",".join(map(str, values))
 
 

@@ -29,8 +29,7 @@ def state(job: Job) -> State:
 
 def install(job: Job) -> list[Operation]:
     """Return the operation that puts the block in the place of the one that is there."""
-    (block,) = cron.render(job).values()
-    return [_operation(job, block)]
+    return [_operation(job, *cron.render(job).values())]
 
 
 def remove(job: Job) -> list[Operation]:
@@ -79,16 +78,13 @@ def _root(block: bytes) -> str | None:
 
 
 def _operation(job: Job, block: bytes) -> Operation:
-    """Return the operation that makes `block` the one of the job in the table."""
     old = table()
-    changed = drift.of_text(old, _changed(old, job, block))
-    return Operation(
-        "\n  ".join(["in the crontab of this user:", *changed]), lambda: _write(job, block)
-    )
+    changed = differences(old, _changed(old, job, block))
+    says = "\n  ".join(["in the crontab of this user:", *changed])
+    return Operation(says, lambda: _write(job, block))
 
 
 def _write(job: Job, block: bytes) -> None:
-    """Change the table as it is now."""
     new = _changed(table(), job, block)
     if new:
         ask("crontab", "-", given=new)
@@ -110,10 +106,7 @@ def _changed(table: bytes, job: Job, block: bytes) -> bytes:
 
 
 def _parted(table: bytes, job: Job) -> tuple[bytes, bytes, bytes]:
-    """Return what is before our block, the block, and what is after it; raise ScheduleError.
-
-    Without a block, its place is the end. Several are returned as one, in the place of the first.
-    """
+    """Return the table before our block, the block (several as one), and what is after it."""
     begin, end = (mark.encode() for mark in cron.marks(job))
     before, block, after = b"", b"", b""
     inside = False

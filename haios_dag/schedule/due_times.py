@@ -6,6 +6,7 @@ day: not again in a repeated hour, and as much later as the clock jumped if the 
 """
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,6 +16,7 @@ from haios_dag.base.errors import ConfigError
 
 ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)  # the start of all intervals: a Monday's midnight
 HOUR, DAY = 60, 24 * 60  # minutes
+_COUNTED = 1000  # slots
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,19 @@ class Slots:
             )
         return sorted((t + self.offset) % DAY for t in named)
 
-    def after(self, instant: datetime, zone: tzinfo | None = None) -> Iterator[datetime]:
-        """Yield, in UTC, every slot later than an aware instant, in order and without end.
+    @property
+    def hours_of_minutes(self) -> dict[tuple[int, ...], list[int]]:
+        """The hours of a day that have the same beats, by the minutes of these."""
+        minutes: dict[int, list[int]] = {}
+        for time in self.times:
+            minutes.setdefault(time // HOUR, []).append(time % HOUR)
+        found: dict[tuple[int, ...], list[int]] = {}
+        for hour, those in minutes.items():
+            found.setdefault(tuple(those), []).append(hour)
+        return found
 
-        `zone` is the time zone of local times, None this computer's. Raise ConfigError.
-        """
+    def after(self, instant: datetime, zone: tzinfo | None = None) -> Iterator[datetime]:
+        """Yield, in UTC, each slot after an instant; local times are of `zone` or this computer."""
         if not self.local:
             every = timedelta(minutes=self.schedule.every_minutes)
             first = ANCHOR + timedelta(minutes=self.offset)
@@ -89,6 +99,10 @@ class Slots:
             if slot > end:
                 return
             yield slot
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """Return how many slots lie between two instants, up to 1,000."""
+        return sum(1 for _ in itertools.islice(self.between(start, end), _COUNTED))
 
 
 def _hours(said: str) -> frozenset[int]:

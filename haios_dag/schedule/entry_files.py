@@ -1,8 +1,7 @@
 """Writing the entries of schedulers into a workspace."""
 
-import socket
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from types import ModuleType
 
 from haios_dag.base import files
@@ -20,38 +19,27 @@ RENDERERS: dict[str, ModuleType] = {
 _SYSTEMS = {"windows": ("Windows", "win32"), "launchd": ("macOS", "darwin")}
 
 
-def job_of(workspace: Workspace, task: JobTask = "heartbeat") -> Job:
-    """Return a job of a workspace, run by this interpreter; raise ConfigError, ScheduleError."""
-    schedule = workspace.config.schedule
-    return job.make(Path(sys.executable), workspace.root, schedule, socket.gethostname(), task)
-
-
-def entries(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> dict[Path, bytes]:
-    """Return the paths and contents of a scheduler's entry; raise ConfigError, ScheduleError."""
-    rendered: dict[str, bytes] = RENDERERS[name].render(job_of(workspace, task))
-    return {workspace.schedules / file: data for file, data in rendered.items()}
+def render(name: str, job: Job) -> dict[str, bytes]:
+    """Return the files of a scheduler's entry by their names; raise ConfigError, ScheduleError."""
+    rendered: dict[str, bytes] = RENDERERS[name].render(job)
+    return rendered
 
 
 def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[str]:
     """Write the files of an entry; return what was done and how to install it, as lines.
 
-    Raise ScheduleError if the scheduler cannot express the job; an older entry is then deleted.
-    Raise HaiosError if a file cannot be written.
+    Raise HaiosError. An entry that the scheduler cannot express is deleted.
     """
+    one = job.of(workspace, task)
     try:
-        wanted = entries(workspace, name, task)
-        files.ensure_folder(workspace.output.parent)  # schedulers create the file only
-        stale = {path: data for path, data in wanted.items()
-                 if not (path.is_file() and files.read(path) == data)}  # fmt: skip
-        for path, data in stale.items():
-            files.write_atomic(path, data)
+        lines = list(_written(workspace, name, one))
     except ScheduleError:
-        _remove(workspace, name, task)
+        for file in RENDERERS[name].files(one):
+            (workspace.schedules / file).unlink(missing_ok=True)
         raise
     except OSError as error:
         where = error.filename or workspace.schedules
         raise HaiosError(f"{where} cannot be written: {error.strerror}; correct that") from None
-    lines = [f"{path} {'written' if path in stale else 'up to date'}" for path in wanted]
     system, platform_name = _SYSTEMS.get(name, ("Linux", "linux"))
     if sys.platform != platform_name:
         return [*lines, f"it is for {system} and has the paths of this computer; write it there"]
@@ -59,11 +47,13 @@ def write(workspace: Workspace, name: str, task: JobTask = "heartbeat") -> list[
     return [*lines, f"to install it, run: doit schedule-install {watchdog}{name}"]
 
 
-def _remove(workspace: Workspace, name: str, task: JobTask) -> None:
-    """Delete the files of an entry."""
-    try:
-        names = RENDERERS[name].files(job_of(workspace, task))
-    except ScheduleError:  # a path that no scheduler accepts: no entry was ever written
-        return
-    for file in names:
-        (workspace.schedules / file).unlink(missing_ok=True)
+def _written(workspace: Workspace, name: str, one: Job) -> Iterator[str]:
+    wanted = render(name, one)
+    files.ensure_folder(workspace.output.parent)  # schedulers create the file only
+    for file, data in wanted.items():
+        path = workspace.schedules / file
+        if path.is_file() and files.read(path) == data:
+            yield f"{path} up to date"
+        else:
+            files.write_atomic(path, data)
+            yield f"{path} written"

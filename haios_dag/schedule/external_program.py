@@ -19,10 +19,9 @@ class UnansweredError(ScheduleError):
 def ask(
     *words: str, absent: str | None = None, fails: bool = False, given: bytes | None = None
 ) -> bytes:
-    """Run a program and return what it prints; raise UnansweredError if it fails.
+    """Run a program on `given` and return what it prints; raise UnansweredError if it fails.
 
-    `given` is its standard input. A failure with `absent` in its error output is an empty answer;
-    with `fails`, what a failing program prints is its answer. It prints UTC and English.
+    A failure with `absent` in its errors is an empty answer; with `fails`, its output is one.
     """
     program = shutil.which(words[0])
     if program is None:

@@ -8,9 +8,9 @@ from haios_dag import events
 from haios_dag.base import clock
 from haios_dag.base.errors import ScheduleError
 from haios_dag.base.workspace import Workspace
-from haios_dag.schedule import crontab, entry_files, launchctl, schtasks, systemctl, trial_run
+from haios_dag.schedule import crontab, entry_files, job, launchctl, schtasks, systemctl, trial_run
 from haios_dag.schedule.job import JobTask
-from haios_dag.schedule.scheduler_client import Client, EntryFiles, Operation, State
+from haios_dag.schedule.scheduler_client import Client, Operation, State
 
 CLIENTS: dict[str, Client] = {
     "windows": schtasks,
@@ -32,7 +32,7 @@ class Managed:
             raise ScheduleError(f"there is no scheduler {name!r}; choose one of {_NAMES}")
         self.workspace = workspace
         self.name = name or _of_this_system()
-        self.job = entry_files.job_of(workspace, task)
+        self.job = job.of(workspace, task)
         self.client = CLIENTS[self.name]
         watchdog = " --watchdog" if task == "watchdog" else ""
         self._command = f"doit schedule-install{watchdog} {self.name}"
@@ -43,9 +43,9 @@ class Managed:
         Before a change, the job runs once as the scheduler will start it. Raise HaiosError, with
         the scheduler as it was unless the message names a step.
         """
-        wanted = self._wanted()
         state = self._own()
-        if state.entry and not state.off and not self._drift(state, wanted):
+        drift = self._drift(state)  # raises what the scheduler cannot express
+        if state.entry and not state.off and not drift:
             yield f"{self.job.name} is installed in {self.name} and up to date"
             return
         steps = self.client.install(self.job)
@@ -64,7 +64,7 @@ class Managed:
         entry_files.write(self.workspace, self.name, self.job.task)
         yield from _done(steps)
         after = self._state()
-        if wrong := [after.off] if after.off else self._drift(after, wanted):
+        if wrong := [after.off] if after.off else self._drift(after):
             raise ScheduleError(
                 f"{self.name} accepted the entry, and yet: {'; '.join(wrong)}; look at it with"
                 " doit schedule-status"
@@ -86,26 +86,21 @@ class Managed:
             yield from _previewed(steps)
 
     def drift(self) -> list[str]:
-        """Return how the installed entry differs from a fresh one; [] if none is installed.
-
-        Raise HaiosError if the scheduler cannot be asked.
-        """
+        """Return how the installed entry differs from a fresh one; [] if none is installed."""
         state = self._state()
-        return self._drift(state, self._wanted()) if state.entry else []
+        return self._drift(state) if state.entry else []
 
     def status(self) -> tuple[bool, list[str]]:
-        """Return whether the job is installed, enabled and up to date, and a report in lines.
-
-        Raise HaiosError if the scheduler cannot be asked.
-        """
+        """Return whether the job is installed, enabled and up to date, and a report in lines."""
         state = self._state()
         if not state.entry:
             missing = f"{self.job.name} is not installed in {self.name}; run: {self._command}"
             return False, [missing]
-        drift = self._drift(state, self._wanted())
+        drift = self._drift(state)
         how = f"but off: {state.off}" if state.off else "but has drifted" if drift else "up to date"
+        due = f"{clock.iso(next(self.job.slots.after(clock.now())))} (from the settings)"
         report = {
-            "next run": "" if state.off else state.next or self._next_slot(),
+            "next run": "" if state.off else state.next or due,
             "last run": state.last,
             "ended with": state.result,
             "last beat": self._last_beat() if self.job.task == "heartbeat" else "",
@@ -117,16 +112,12 @@ class Managed:
             lines.append(f"to correct it, run: {self._command}")
         return not (state.off or drift), lines
 
-    def _next_slot(self) -> str:
-        """Return when the next run is due, for a scheduler that does not say it."""
-        return f"{clock.iso(next(self.job.slots.after(clock.now())))} (from the settings)"
-
     def _last_beat(self) -> str:
-        """Return what the event log says of the last beat, however it was started."""
-        for entry in events.recent(self.workspace, 1, "heartbeat"):
-            when = clock.iso(entry.when) if entry.when else "at an unknown time"
-            return f"{when}: {(entry.event or {}).get('outcome')} (from the event log)"
-        return "never (from the event log)"
+        entry = events.last_beat(self.workspace)
+        if not entry or not entry.event:
+            return "never (from the event log)"
+        when = clock.iso(entry.when) if entry.when else "at an unknown time"
+        return f"{when}: {entry.event.get('outcome')} (from the event log)"
 
     def _state(self) -> State:
         try:
@@ -135,10 +126,6 @@ class Managed:
             raise ScheduleError(
                 f"{error.filename} cannot be read ({error.strerror}); correct that"
             ) from None
-
-    def _wanted(self) -> EntryFiles:
-        found = entry_files.entries(self.workspace, self.name, self.job.task)
-        return {path.name: data for path, data in found.items()}
 
     def _own(self) -> State:
         """Return what is installed; raise ScheduleError if it belongs to another workspace."""
@@ -151,16 +138,13 @@ class Managed:
             )
         return state
 
-    def _drift(self, state: State, wanted: EntryFiles) -> list[str]:
-        """Return each difference between what is installed and what would be installed now."""
+    def _drift(self, state: State) -> list[str]:
         found = list(state.drift)
-        for file in sorted(wanted):
+        for file, wanted in sorted(entry_files.render(self.name, self.job).items()):
             installed = state.entry.get(file)
             if installed is None:
                 found.append(f"{file} is missing")
-            elif installed != wanted[file] and (
-                lines := self.client.differences(installed, wanted[file])
-            ):
+            elif installed != wanted and (lines := self.client.differences(installed, wanted)):
                 found.append("\n    ".join([f"{file} (- installed, + wanted):", *lines]))
         return found
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import socket
+import sys
 import unicodedata
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 from haios_dag.base.config import Schedule
@@ -55,10 +56,7 @@ class Job:
 
     @property
     def makes_up(self) -> bool:
-        """Whether a missed run is made up for; not for the watchdog.
-
-        It would look before the beat that is made up for has started, and raise a false alarm.
-        """
+        """Whether a missed run is made up for; a watchdog would look before that beat has begun."""
         return self.task == "heartbeat"
 
     @property
@@ -76,6 +74,12 @@ class Job:
     def output(self) -> str:
         """The file for its output, relative to the root, if the scheduler keeps no output."""
         return OUTPUTS[self.task]
+
+
+def of(workspace: Workspace, task: JobTask = "heartbeat") -> Job:
+    """Return a job of a workspace, run by this interpreter; raise ConfigError, ScheduleError."""
+    schedule = workspace.config.schedule
+    return make(Path(sys.executable), workspace.root, schedule, socket.gethostname(), task)
 
 
 def make(

@@ -1,6 +1,5 @@
 """launchd, through `launchctl`: an agent of the user."""
 
-import contextlib
 import functools
 import plistlib
 import re
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from haios_dag.base.json_values import as_object
 from haios_dag.schedule import drift, launchd
 from haios_dag.schedule.external_program import ask, home, uid
 from haios_dag.schedule.job import Job
@@ -77,13 +77,10 @@ def advice(job: Job) -> list[str]:
 
 def content(data: bytes) -> dict[str, Any]:
     """Return the content of a property list, {} for what is not one."""
-    with contextlib.suppress(
-        ValueError, TypeError, AttributeError, RecursionError, ExpatError,
-        plistlib.InvalidFileException,
-    ):  # fmt: skip
-        found = plistlib.loads(data)
-        return found if isinstance(found, dict) else {}
-    return {}
+    try:
+        return as_object(plistlib.loads(data))
+    except (ValueError, TypeError, AttributeError, RecursionError, ExpatError):
+        return {}
 
 
 def domain() -> str:

@@ -17,10 +17,9 @@ from haios_dag.schedule.job import JobTask
 def write(
     workspace: Workspace, names: list[str], *, watchdog: bool = False, strict: bool = True
 ) -> int:
-    """Write the entries of these schedulers, of all four if `names` is empty.
+    """Write the entries of these schedulers, by default of all; raise HaiosError.
 
-    Raise HaiosError; with `strict` also if a scheduler cannot express the schedule. Without, the
-    reason is printed and the other entries are written.
+    Without `strict`, print why a scheduler cannot express the schedule, and go on.
     """
     for name in names or entry_files.RENDERERS:
         try:
@@ -46,10 +45,7 @@ def remove(workspace: Workspace, name: str | None, *, yes: bool, watchdog: bool)
 
 
 def status(workspace: Workspace, name: str | None, *, watchdog: bool) -> int:
-    """Show what the scheduler has of the job: 0 installed, enabled and up to date, else 1.
-
-    Raise HaiosError if the scheduler cannot be asked.
-    """
+    """Show what the scheduler has of the job: 0 installed, enabled and up to date, else 1."""
     good, lines = Managed(workspace, name, _task(watchdog=watchdog)).status()
     _print(lines)
     return 0 if good else 1

@@ -32,8 +32,7 @@ differences = drift.of_text
 def state(job: Job) -> State:
     """Return the files, and what the manager says of the timer and of the last run."""
     service, timer = systemd.files(job)
-    entry = {name: path.read_bytes() for name in (service, timer)
-             if (path := _folder() / name).is_file()}  # fmt: skip
+    entry = {path.name: path.read_bytes() for path in _installed(job)}
     if not entry:
         return State({})
     of_timer, of_service = _properties(timer, _TIMER), _properties(service, _SERVICE)
@@ -64,11 +63,9 @@ def state(job: Job) -> State:
 def install(job: Job) -> list[Operation]:
     """Return the operations that write the files, and enable and start the timer."""
     _, timer = systemd.files(job)
-    steps = [
-        write(path, data)
-        for name, data in systemd.render(job).items()
-        if not (path := _folder() / name).is_file() or path.read_bytes() != data
-    ]
+    there = {path.name: path.read_bytes() for path in _installed(job)}
+    steps = [write(_folder() / name, data) for name, data in systemd.render(job).items()
+             if there.get(name) != data]  # fmt: skip
     steps += [_run("daemon-reload"), _run("enable", timer), _run("restart", timer)]
     if not job.logged_on_only and not _lingers():
         steps.append(run("loginctl", "enable-linger"))
@@ -78,13 +75,13 @@ def install(job: Job) -> list[Operation]:
 def remove(job: Job) -> list[Operation]:
     """Return the operations that stop and disable the timer, and delete the files and its stamp."""
     service, timer = systemd.files(job)
-    there = [path for name in (service, timer) if (path := _folder() / name).is_file()]
+    forget = "systemctl", "--user", "reset-failed", service
     return [
         _run("disable", "--now", timer),
         _run("clean", "--what=state", timer),
-        *map(delete, there),
+        *map(delete, _installed(job)),
         _run("daemon-reload"),
-        Operation(f"forget how {service} ended", lambda: _forget(service)),
+        Operation(f"forget how {service} ended", lambda: ask(*forget, absent="not loaded")),
     ]
 
 
@@ -116,6 +113,10 @@ def _folder() -> Path:
     return (Path(config) if config else home() / ".config") / "systemd" / "user"
 
 
+def _installed(job: Job) -> list[Path]:
+    return [path for name in systemd.files(job) if (path := _folder() / name).is_file()]
+
+
 def _root(service: bytes) -> str | None:
     """Return the workspace that a service runs in, None if it does not say."""
     found = re.search(rb"^WorkingDirectory=(.+)$", service, re.MULTILINE)
@@ -123,7 +124,6 @@ def _root(service: bytes) -> str | None:
 
 
 def _properties(unit: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Return properties of a unit, empty for those that it does not have."""
     printed = ask("systemctl", "--user", "show", unit, "-p", ",".join(names))
     lines = printed.decode("utf-8", "replace").splitlines()
     found = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -141,11 +141,6 @@ def _instant(said: str) -> str:
 
 def _run(*words: str) -> Operation:
     return run("systemctl", "--user", *words)
-
-
-def _forget(service: str) -> None:
-    """Remove a failed run from the manager's list, if there is one."""
-    ask("systemctl", "--user", "reset-failed", service, absent="not loaded")
 
 
 def _lingers() -> bool:

@@ -1,5 +1,7 @@
 """The service and the timer for a user's systemd (244 or newer)."""
 
+from collections.abc import Sequence
+
 from haios_dag.base.errors import ScheduleError
 from haios_dag.schedule.due_times import DAY, HOUR
 from haios_dag.schedule.job import Job
@@ -51,25 +53,20 @@ def command(job: Job) -> list[str]:
 
 def calendar(job: Job) -> list[str]:
     """Return the calendar events; in UTC if possible, as systemd skips repeated local hours."""
-    if not (times := job.slots.times):
+    if not job.slots.times:
         every = job.slots.schedule.every_minutes
         raise ScheduleError(
             f"systemd's calendar cannot express every {every} minutes, because that does not divide"
             " a day; set schedule.every_minutes to a number that does"
         )
-    minutes_of = {
-        hour: tuple(time % HOUR for time in times if time // HOUR == hour)
-        for hour in dict.fromkeys(time // HOUR for time in times)
-    }
     zone = "" if job.slots.local else " UTC"
     return [
-        f"*-*-* {_field([h for h in minutes_of if minutes_of[h] == minutes], DAY // HOUR)}:"
-        f"{_field(minutes, HOUR)}:00{zone}"
-        for minutes in dict.fromkeys(minutes_of.values())
+        f"*-*-* {_field(hours, DAY // HOUR)}:{_field(minutes, HOUR)}:00{zone}"
+        for minutes, hours in job.slots.hours_of_minutes.items()
     ]
 
 
-def _field(values: tuple[int, ...] | list[int], whole: int) -> str:
+def _field(values: Sequence[int], whole: int) -> str:
     return "*" if len(values) == whole else ",".join(f"{value:02}" for value in values)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from haios_dag import events
 from haios_dag.base import files
 from haios_dag.base.errors import ScheduleError
+from haios_dag.base.json_values import as_object
 from haios_dag.base.workspace import Workspace
 from haios_dag.schedule.job import Job
 from haios_dag.schedule.scheduler_client import Trial
@@ -17,14 +18,13 @@ _SHOWN = 5  # lines of output
 
 
 def check(workspace: Workspace, job: Job, trial: Trial) -> str:
-    """Run a job with its scheduler's command, folder and environment; return a summary.
+    """Run a job as its scheduler would, without a terminal; return a summary.
 
-    There is no terminal and no input. A beat is real, and its event is in the log. Raise
-    ScheduleError with the reason if the job fails.
+    A beat is real, and its event is in the log. Raise ScheduleError if the job fails.
     """
     output = workspace.root / job.output
     before = output.stat().st_size if output.is_file() else 0
-    earlier = _last_beat(workspace)
+    earlier = events.last_beat(workspace)
     code, printed = _run(job, trial)
     if output.is_file() and output.stat().st_size > before:
         with files.open_plain(output) as file:
@@ -33,12 +33,11 @@ def check(workspace: Workspace, job: Job, trial: Trial) -> str:
     said = printed.decode("utf-8", "replace").strip()
     if job.task == "watchdog":
         return _of_watchdog(code, said)
-    beat = _last_beat(workspace)
-    return _of_beat(beat if beat != earlier else {}, code, said)
+    beat = events.last_beat(workspace)
+    return _of_beat((beat and beat != earlier and beat.event) or {}, code, said)
 
 
 def _run(job: Job, trial: Trial) -> tuple[int, bytes]:
-    """Return the exit code and the output; end the process group at the time limit."""
     try:
         process = subprocess.Popen(  # noqa: S603 - the command of the entry itself
             trial.words, cwd=trial.folder, env=trial.environment, stdin=subprocess.DEVNULL,
@@ -50,25 +49,16 @@ def _run(job: Job, trial: Trial) -> tuple[int, bytes]:
         try:
             printed, _ = process.communicate(timeout=job.time_limit * 60)
         except subprocess.TimeoutExpired:
-            _end(process)
+            if sys.platform == "win32":
+                process.terminate()
+            else:
+                os.killpg(process.pid, signal.SIGTERM)
             raise ScheduleError(
                 f"it took longer than {job.time_limit} minutes and was ended, as the scheduler"
                 " would do; what it did is kept: run this again, or raise"
                 " schedule.time_limit_minutes"
             ) from None
     return process.returncode, printed
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if sys.platform == "win32":
-        process.terminate()
-    else:
-        os.killpg(process.pid, signal.SIGTERM)
-
-
-def _last_beat(workspace: Workspace) -> dict[str, Any]:
-    """Return the last heartbeat of the log, {} where there is none."""
-    return next((entry.event or {} for entry in events.recent(workspace, 1, "heartbeat")), {})
 
 
 def _of_beat(event: dict[str, Any], code: int, said: str) -> str:
@@ -91,10 +81,9 @@ def _of_watchdog(code: int, said: str) -> str:
 
 def errors(event: dict[str, Any]) -> str:
     """Return the errors of the steps in an event, empty if it names none."""
-    steps = event.get("steps")
-    found = steps.items() if isinstance(steps, dict) else ()
-    return "; ".join(f"{name}: {step['error']}" for name, step in found
-                     if isinstance(step, dict) and "error" in step)  # fmt: skip
+    steps = as_object(event.get("steps")).items()
+    return "; ".join(f"{name}: {step['error']}" for name, step in steps
+                     if "error" in as_object(step))  # fmt: skip
 
 
 def _last(said: str) -> str:

@@ -140,7 +140,6 @@ def _duration(minutes: int) -> str:
 
 
 def _without_console(python: PurePath) -> str:
-    """Return the interpreter beside this one that opens no window."""
     return str(python.with_name("pythonw.exe") if python.name == "python.exe" else python)
 
 

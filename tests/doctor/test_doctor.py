@@ -24,8 +24,7 @@ from haios_dag.base.workspace import Workspace
 from haios_dag.doctor import examination, place_checks, repair
 from haios_dag.doctor import memory_checks as doctor_memory
 from haios_dag.doctor.findings import FINDINGS, FIXES, Finding
-from haios_dag.schedule import entry_files as schedules
-from haios_dag.schedule import systemctl
+from haios_dag.schedule import cron, job, systemctl
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and programs of POSIX")
 
@@ -167,7 +166,7 @@ def timer(root: Path, state: str = "inactive") -> None:
 
 def drifted(root: Path) -> None:
     """Let the crontab have a block of ours that somebody has edited."""
-    (block,) = schedules.entries(Workspace(root), "cron").values()
+    (block,) = cron.render(job.of(Workspace(root))).values()
     (root.parent / "crontab").write_bytes(block.replace(b"# haios-dag: ", b"# edited: "))
 
 

@@ -1,6 +1,7 @@
 """Each rule finds its pattern, and not what comes close to it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pages import names, page, table
@@ -26,8 +27,7 @@ def test_digest() -> None:
         check(2, "A"),
         since=0,
     )
-    story.counted["note"] = 2
-    (found,) = digest(story)
+    (found,) = digest(replace(story, others=2))
     assert found.says == (
         "2 beats: 1 idle, 1 ok; 12 documents, 10 new bridges; 1 session, half of them within 2.0 h;"
         " 1 item completed: A; 1 phase of 1 item; 3 other events"
@@ -269,7 +269,7 @@ def test_findings_are_strongest_first_and_since() -> None:
         now=3,
     )
     found = rules.findings(story)
-    assert [one.rule for one in found] == ["digest", "gap", "failing-step", "skipped-phase"]
+    assert [one["rule"] for one in found] == ["digest", "gap", "failing-step", "skipped-phase"]
 
 
 def test_every_finding_has_its_schema() -> None:
@@ -282,7 +282,7 @@ def test_every_finding_has_its_schema() -> None:
         *(done(20, str(number), "unblock:X", "unblock:Y") for number in range(9)),
         now=30,
     )
-    found = [rules.as_json(one) for one in rules.findings(story)]
+    found = rules.findings(story)
     assert len(found) > 10
     for one in found:
         schema.validate("resonance", json.loads(json.dumps(one)))

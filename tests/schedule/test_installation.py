@@ -24,6 +24,7 @@ from haios_dag.base.workspace import Workspace
 from haios_dag.schedule import (
     cron,
     crontab,
+    entry_files,
     launchctl,
     launchd,
     schtasks,
@@ -183,7 +184,7 @@ def changes(lines: list[str], file: str = CRON) -> list[str]:
 
 def write_block(root: Path) -> bytes:
     """Put our block into the table, and return it."""
-    (block,) = managed(root)._wanted().values()
+    (block,) = cron.render(managed(root).job).values()
     table(root).write_bytes(block)
     return block
 
@@ -516,7 +517,7 @@ def test_a_task_without_a_session(win: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Where Windows refuses it to a standard user, the way out is said."""
     monkeypatch.setattr(windows, "_without_console", str)
     (win / "haios.toml").write_text("[schedule]\nlogged_on_only = false\n")
-    assert b"S4U".decode().encode("utf-16-le") in managed(win, "windows")._wanted()[TASK]
+    assert b"S4U".decode().encode("utf-16-le") in windows.render(managed(win, "windows").job)[TASK]
     program(
         win.parent / "bin" / "schtasks",
         '[ "$1" = /query ] || { echo Access is denied. >&2; exit 1; }',
@@ -573,6 +574,13 @@ def test_the_scheduler_of_this_system(root: Path, monkeypatch: pytest.MonkeyPatc
     assert Managed(Workspace(root), None).name == "cron"
 
 
+def test_what_cannot_be_expressed_is_refused_before_the_trial(win: Path) -> None:
+    """No beat runs for an entry that could not be written."""
+    (win / "haios.toml").write_text('[schedule]\nevery_minutes = 10\nhours = "8-18"\n')
+    with pytest.raises(ScheduleError, match="accepts 48 triggers"):
+        next(managed(win, "windows").install(really=True))
+
+
 def test_the_words_of_a_trial(hostile: tuple[Path, Path]) -> None:
     """Each scheduler's trial is the command of its entry, with nothing of this environment."""
     one = posix(*hostile)
@@ -602,7 +610,7 @@ def test_the_watchdog_is_a_job_of_its_own(root: Path) -> None:
         "launchd": b"<key>RunAtLoad</key>\n\t<false/>",
         "windows": "<StartWhenAvailable>false".encode("utf-16-le"),
     }.items():
-        entry = Managed(Workspace(root), name, "watchdog")._wanted()
+        entry = entry_files.render(name, Managed(Workspace(root), name, "watchdog").job)
         assert wanted in b"".join(entry.values())
         assert all("watchdog" in file.lower() for file in entry)
     list(Managed(Workspace(root), "cron", "watchdog").remove(really=True))
