@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from haios_dag.base.errors import ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from haios_dag.base.arrays import Matrix
 
 _WORD = re.compile(r"\w+")
 _DENSE, _HASHED = 256, 512
@@ -38,7 +37,7 @@ _REINSTALL = "reinstall it: pip install --force-reinstall wordllama==0.4.0.post1
 DEFAULT = Space("wordllama-0.4.0.post1-256+words-512", _DENSE + _HASHED)
 
 
-def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
+def embed(texts: Sequence[str]) -> "Matrix":
     """Return one unit vector a text, as rows of float32; an empty text gives zeros.
 
     A text's vector does not depend on the texts beside it.
@@ -63,7 +62,7 @@ def embed_as_bytes(texts: Sequence[str]) -> list[bytes]:
     return [vector.tobytes() for vector in embed(texts).astype("<f4")] if texts else []
 
 
-def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], NDArray[np.float32]]":
+def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], Matrix]":
     """Embed each of these texts once; return a function that gives some of them as rows."""
     known = sorted(set(texts))
     rows = {text: row for row, text in enumerate(known)}
@@ -71,7 +70,7 @@ def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], NDArray[np.fl
     return lambda some: vectors[[rows[text] for text in some]]
 
 
-def _checked(dense: "NDArray[np.float32]", texts: int) -> "NDArray[np.float32]":
+def _checked(dense: "Matrix", texts: int) -> "Matrix":
     """Return what the model answered; it would be stored and never be made again."""
     import numpy as np  # 70 ms
 
@@ -102,17 +101,17 @@ def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
         yield batch
 
 
-def _unit(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def _unit(rows: "Matrix") -> "Matrix":
     """Return the rows at length 1; a row of zeros, or with no finite length, becomes zeros."""
     import numpy as np  # 70 ms
 
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     usable = np.isfinite(lengths) & (lengths > 0)
-    unit: NDArray[np.float32] = np.where(usable, rows / np.where(usable, lengths, 1), 0)
+    unit: Matrix = np.where(usable, rows / np.where(usable, lengths, 1), 0)
     return unit.astype(np.float32)
 
 
-def _hashed_words(texts: Sequence[str]) -> "NDArray[np.float32]":
+def _hashed_words(texts: Sequence[str]) -> "Matrix":
     """Return signed square-rooted word counts in 512 buckets, one row a text.
 
     The hashing trick of Weinberger et al. (2009): the sign makes collisions cancel on average.

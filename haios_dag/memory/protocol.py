@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from haios_dag.memory import records
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ids = NDArray[np.int64]
-    Matrix = NDArray[np.float32]
+    from haios_dag.base.arrays import Ids, Matrix
 
 
 class Items(Protocol):

@@ -34,7 +34,7 @@ from haios_dag.base import files
 from haios_dag.base.progress import progress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from haios_dag.base.arrays import Ids, Matrix
 
 _VERSION = 1
 _CHUNK = 4096  # rows written at a time: 12 MB
@@ -124,8 +124,8 @@ class Cache:
         """Be empty; the files stay until others are written."""
         self._generation = ""
         self._superseded = 0
-        self.ids: NDArray[np.int64] = np.empty((0, 2), np.int64)
-        self.vectors: NDArray[np.float32] = np.empty((0, self._dimensions), np.float32)
+        self.ids: Ids = np.empty((0, 2), np.int64)
+        self.vectors: Matrix = np.empty((0, self._dimensions), np.float32)
 
     def _load(self) -> None:
         """Map what the head names; raise where it is not as the head says."""

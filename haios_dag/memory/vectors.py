@@ -12,7 +12,7 @@ from haios_dag.memory.items import THERE, SqliteItems
 from haios_dag.memory.records import Kind, Waiting
 
 if TYPE_CHECKING:
-    from haios_dag.memory.protocol import Ids, Matrix
+    from haios_dag.base.arrays import Ids, Matrix
     from haios_dag.memory.vector_cache import Cache, Row
 
 _TO_EMBED = f"model IS NULL AND state IN ('live', 'consumed', 'product') AND {THERE}"

@@ -16,13 +16,9 @@ from haios_dag.memory import open_memory
 from haios_dag.memory.records import EMBEDDED_CHARACTERS, FoundConcept
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from haios_dag.base.arrays import Matrix
     from haios_dag.base.workspace import Workspace
     from haios_dag.memory.protocol import Store
-
-    Vector = NDArray[np.float32]
 
 _K = 60  # of the paper
 _DEPTH = 100  # how far down each ranking is looked at, at least
@@ -101,17 +97,17 @@ def fuse(near: Sequence[tuple[int, float]], wordy: Sequence[int]) -> list[Ranked
     return sorted(fused, key=lambda one: (-one.score, one.id))
 
 
-def _vector(query: str, words: Sequence[str], weights: Sequence[float]) -> "Vector":
+def _vector(query: str, words: Sequence[str], weights: Sequence[float]) -> "Matrix":
     """Return the unit vector of a query: of its words by their weights, or of a text without."""
     import numpy as np  # 70 ms
 
     vectors = space.embed(words or [query])
-    asked: Vector = np.array(weights or [1.0], np.float32) @ vectors
+    asked: Matrix = np.array(weights or [1.0], np.float32) @ vectors
     length = float(np.linalg.norm(asked))
     return asked / length if length else asked
 
 
-def _by_meaning(store: "Store", asked: "Vector", limit: int) -> list[tuple[int, float]]:
+def _by_meaning(store: "Store", asked: "Matrix", limit: int) -> list[tuple[int, float]]:
     """Return the ids nearest to a unit vector with their cosines, best first, ties by id.
 
     Every vector is compared; one that shares nothing with the query, cosine 0 or less, is no

@@ -19,14 +19,10 @@ from haios_dag.synthesis import insight_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from haios_dag.base.arrays import Ids, Matrix
     from haios_dag.base.step import Counts
     from haios_dag.memory.protocol import Store
     from haios_dag.memory.records import Kind
-
-    Ids = NDArray[np.int64]
-    Vectors = NDArray[np.float32]
 
 BLOCK = 4096  # rows a matrix product
 _BATCH = 128  # bridges a transaction
@@ -99,9 +95,9 @@ class Bridger:
     def _above(
         self,
         concepts: "Sequence[int]",
-        concept_vectors: "Vectors",
+        concept_vectors: "Matrix",
         traces: "Sequence[int] | Ids",
-        trace_vectors: "Vectors",
+        trace_vectors: "Matrix",
     ) -> "Iterator[Pair]":
         """Yield the pairs above the threshold whose sides stand in different documents."""
         for rows, columns, cosines in above(concept_vectors, trace_vectors, thresholds.BRIDGE):
@@ -232,10 +228,10 @@ class Bridger:
         title = insight_text.clean_title(where) or insight_text.shorten(where)
         return f"[{title}] {said[0]} In practice: {nearest}"
 
-    def _vectors(self, kind: "Kind", ids: "Sequence[int]") -> "Vectors":
+    def _vectors(self, kind: "Kind", ids: "Sequence[int]") -> "Matrix":
         return self.store.vectors.read(kind, ids, *space.DEFAULT)
 
-    def _all(self, kind: "Kind") -> "Iterator[tuple[Ids, Vectors]]":
+    def _all(self, kind: "Kind") -> "Iterator[tuple[Ids, Matrix]]":
         return self.store.vectors.blocks(kind, *space.DEFAULT, BLOCK)
 
 

@@ -20,9 +20,7 @@ from haios_dag.ingest import statements
 from haios_dag.synthesis import near_copies
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
+    from haios_dag.base.arrays import Matrix
 
 METHOD = "extractive"
 SENTENCES = 3  # quoted at most
@@ -103,7 +101,7 @@ _KIND_OF_DOCUMENT = re.compile(
     re.IGNORECASE,
 )
 
-Embed = Callable[[Sequence[str]], "Vectors"]
+Embed = Callable[[Sequence[str]], "Matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +131,7 @@ class Refusal:
 
 
 def extract(
-    members: Sequence[SourceText], vectors: "Vectors", duplicate: float, embed: Embed
+    members: Sequence[SourceText], vectors: "Matrix", duplicate: float, embed: Embed
 ) -> Extract | Refusal:
     """Return what these members (unit vectors as rows, same order) say together.
 
@@ -199,7 +197,7 @@ def quotable(text: str) -> Sequence[str]:
     return found
 
 
-def best_title(headings: Sequence[str], near: "Vectors", embed: Embed) -> str | None:
+def best_title(headings: Sequence[str], near: "Matrix", embed: Embed) -> str | None:
     """Return the human heading nearest to a vector, or None when all are generic."""
     titles = sorted({title for heading in headings if (title := clean_title(heading))})
     if not titles:
@@ -221,7 +219,7 @@ def clean_title(heading: str) -> str | None:
 
 
 def _distinct(
-    order: Sequence[int], texts: Sequence[str], vectors: "Vectors", duplicate: float
+    order: Sequence[int], texts: Sequence[str], vectors: "Matrix", duplicate: float
 ) -> list[int]:
     """Return the rows, in this order, that repeat no earlier one."""
     kept: list[int] = []
@@ -252,7 +250,7 @@ def _is_statement(text: str) -> bool:
 
 
 def _choose(
-    sentences: Sequence[str], sources: Sequence[int], centroid: "Vectors", embed: Embed
+    sentences: Sequence[str], sources: Sequence[int], centroid: "Matrix", embed: Embed
 ) -> list[str]:
     """Return up to three sentences, one a source, near the centroid and unlike each other.
 
@@ -287,9 +285,9 @@ def _choose(
     return [sentences[i] for i in chosen]
 
 
-def _unit(vector: "Vectors") -> "Vectors":
+def _unit(vector: "Matrix") -> "Matrix":
     length = float(np.linalg.norm(vector))
-    unit: Vectors = vector / length if length else vector
+    unit: Matrix = vector / length if length else vector
     return unit
 
 

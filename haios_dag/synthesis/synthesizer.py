@@ -13,14 +13,10 @@ from haios_dag.synthesis import insight_text
 from haios_dag.synthesis.clustering import BLOCK, Kept, Leaders
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from haios_dag.base.arrays import Ids, Matrix
     from haios_dag.base.step import Counts
     from haios_dag.memory.protocol import Store
     from haios_dag.memory.records import Kind
-
-    Ids = NDArray[np.int64]
-    Vectors = NDArray[np.float32]
 
 Clusters = dict[int, list[ClusterMember]]  # by the ids of their leaders
 Results = dict[int, insight_text.Extract | insight_text.Refusal]
@@ -78,7 +74,7 @@ class Synthesizer:
         new = self.store.insights.unconsidered(kind)
         placed_now = np.array(new, np.int64)
 
-        def near(vectors: "Vectors") -> Kept | None:
+        def near(vectors: "Matrix") -> Kept | None:
             return self._near(kind, vectors, placed_now)
 
         leaders = Leaders(thresholds.CLUSTER, near, self.max_members)
@@ -91,7 +87,7 @@ class Synthesizer:
                 advance(len(ids))
         return clusters
 
-    def _near(self, kind: "Kind", vectors: "Vectors", new: "Ids") -> Kept | None:
+    def _near(self, kind: "Kind", vectors: "Matrix", new: "Ids") -> Kept | None:
         """Return the leaders of earlier beats that may be within the threshold of any vector."""
         found: set[int] = set()
         for ids, others in self.store.vectors.blocks(kind, *space.DEFAULT, BLOCK):
@@ -203,5 +199,5 @@ class Synthesizer:
             tuple(part for place in places for part in place.heading.split(" > ") if part),
         )
 
-    def _vectors(self, kind: "Kind", ids: Sequence[int]) -> "Vectors":
+    def _vectors(self, kind: "Kind", ids: Sequence[int]) -> "Matrix":
         return self.store.vectors.read(kind, ids, *space.DEFAULT)
