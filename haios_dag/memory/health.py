@@ -16,7 +16,7 @@ from haios_dag.base import files
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.database import BUSY_SECONDS, Database
 from haios_dag.memory.items import THERE
-from haios_dag.memory.records import Broken, WrittenRows
+from haios_dag.memory.records import Broken, Fault, WrittenRows
 from haios_dag.memory.vectors import SqliteVectors, cache_folder
 from haios_dag.memory.word_index import WordIndex
 
@@ -74,10 +74,6 @@ INVARIANTS = {
     ),
 }
 _LOST = f"NOT ({THERE}) AND state != 'orphan'"
-_LEADERLESS = (
-    "SELECT id FROM dag_items AS i WHERE leader IS NOT NULL AND NOT EXISTS (SELECT 1"
-    " FROM dag_items AS l WHERE l.kind = i.kind AND l.id = i.leader AND l.leader = l.id)"
-)
 # Items that are marked as embedded in the space in use, and have no vector of its length there.
 _WHOLE = "model = :model AND length(vector) = :size"
 _NO_VECTOR = (
@@ -88,6 +84,27 @@ _NO_VECTOR = (
 _WRONG_LENGTH = (
     "FROM {} WHERE model = :model AND (typeof(vector) != 'blob' OR length(vector) != :size)"
 )
+_OTHERS = "model IS NOT NULL AND model IS NOT (SELECT value FROM dag_meta WHERE key = 'space')"
+# The rows that have a fault.
+FAULTS: dict[Fault, str] = {
+    "leaderless": (
+        "dag_items AS i WHERE leader IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dag_items AS l"
+        " WHERE l.kind = i.kind AND l.id = i.leader AND l.leader = l.id)"
+    ),
+    "vanished": f"dag_items WHERE {_LOST}",
+    "vector damaged": (
+        f"(SELECT kind, id FROM dag_items WHERE {_NO_VECTOR}"
+        f" UNION SELECT 'concept', concept_id {_WRONG_LENGTH.format('embeddings')}"
+        f" UNION SELECT 'trace', trace_id {_WRONG_LENGTH.format('dag_trace_vectors')})"
+    ),
+    "vector of others": f"dag_items WHERE {_OTHERS}",
+    "product unembedded": "dag_items WHERE state = 'product' AND model IS NULL",
+    "total": (
+        "dag_counts LEFT JOIN (SELECT kind AS k, state AS s, model IS NOT NULL AS e,"
+        " count(*) AS n FROM dag_items GROUP BY 1, 2, 3)"
+        " ON k = kind AND s = state AND e = embedded WHERE number != coalesce(n, 0)"
+    ),
+}
 
 
 class SqliteHealth:
@@ -115,26 +132,8 @@ class SqliteHealth:
                 some = [row[0] for row in rows[:5]]
                 yield Broken(what, len(rows), some, any(row[1] for row in rows))
 
-    def count_leaderless(self) -> int:
-        return self._count(f"({_LEADERLESS})")
-
-    def count_vanished(self) -> int:
-        return self._count(f"dag_items WHERE {_LOST}")
-
-    def count_damaged_vectors(self, model: str, dimensions: int) -> int:
-        size = {"model": model, "size": dimensions * 4}
-        return self._count(
-            f"(SELECT kind, id FROM dag_items WHERE {_NO_VECTOR}"
-            f" UNION SELECT 'concept', concept_id {_WRONG_LENGTH.format('embeddings')}"
-            f" UNION SELECT 'trace', trace_id {_WRONG_LENGTH.format('dag_trace_vectors')})",
-            size,
-        )
-
-    def count_mixed(self) -> int:
-        return self._count(
-            "dag_items WHERE model IS NOT NULL AND model IS NOT"
-            " (SELECT value FROM dag_meta WHERE key = 'space')"
-        )
+    def count(self, fault: Fault, model: str, dimensions: int) -> int:
+        return self._count(FAULTS[fault], {"model": model, "size": dimensions * 4})
 
     def coverage(self) -> tuple[int, int]:
         embedded, every = self._db.row(
@@ -142,16 +141,6 @@ class SqliteHealth:
             " WHERE state IN ('live', 'consumed', 'product')"
         )
         return embedded, every
-
-    def count_products_unembedded(self) -> int:
-        return self._count("dag_items WHERE state = 'product' AND model IS NULL")
-
-    def count_wrong_totals(self) -> int:
-        return self._count(
-            "dag_counts LEFT JOIN (SELECT kind AS k, state AS s, model IS NOT NULL AS e,"
-            " count(*) AS n FROM dag_items GROUP BY 1, 2, 3)"
-            " ON k = kind AND s = state AND e = embedded WHERE number != coalesce(n, 0)"
-        )
 
     def word_index(self, seconds: float = BUSY_SECONDS / 2) -> str | None:
         if self._words.lacks():
@@ -281,9 +270,7 @@ class SqliteHealth:
             for table in ("embeddings", "dag_trace_vectors"):
                 connection.execute(f"DELETE {_WRONG_LENGTH.format(table)}", size)
             return connection.execute(
-                f"UPDATE dag_items SET model = NULL WHERE {_NO_VECTOR} OR model IS NOT NULL"
-                " AND model IS NOT (SELECT value FROM dag_meta WHERE key = 'space')",
-                size,
+                f"UPDATE dag_items SET model = NULL WHERE {_NO_VECTOR} OR {_OTHERS}", size
             ).rowcount
 
     def count_again(self) -> None:

@@ -289,26 +289,17 @@ class Health(Protocol):
     def broken(self) -> Iterator[records.Broken]:
         """Yield the invariants of synthesis that do not hold."""
 
-    def count_leaderless(self) -> int:
-        """Return how many items belong to a cluster whose leader does not lead."""
+    def count(self, fault: records.Fault, model: str, dimensions: int) -> int:
+        """Return how many items have a fault, where this is our embedding space.
 
-    def count_vanished(self) -> int:
-        """Return how many items another program has deleted and we still work on."""
-
-    def count_damaged_vectors(self, model: str, dimensions: int) -> int:
-        """Return how many items need a new vector: theirs is missing or of another length."""
-
-    def count_mixed(self) -> int:
-        """Return how many items are marked with another space than the one in use."""
+        `leaderless`: its cluster's leader does not lead; `vanished`: another program has deleted
+        it; `vector damaged`: missing, or of another length; `vector of others`: of another space
+        than the one in use; `product unembedded`: an insight or bridge without a vector. `total`
+        counts the kept counts that are not those of the items.
+        """
 
     def coverage(self) -> tuple[int, int]:
         """Return how many items have a vector in the space in use, and how many should."""
-
-    def count_products_unembedded(self) -> int:
-        """Return how many insights and bridges have no vector in the space in use."""
-
-    def count_wrong_totals(self) -> int:
-        """Return how many of the kept counts are not those of the items."""
 
     def word_index(self, seconds: float = 5) -> str | None:
         """Return what is wrong with the word index, or None.

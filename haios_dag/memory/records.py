@@ -11,6 +11,10 @@ Kind = Literal["concept", "trace"]
 ClusterType = Literal["concept", "trace", "cross"]
 TraceOutcome = Literal["success", "partial_success", "failure"]
 UndoableStep = Literal["synthesize", "bridge"]
+Fault = Literal[
+    "leaderless", "vanished", "vector damaged", "vector of others", "product unembedded", "total"
+]
+"""What an item of a memory can suffer from: see `Health.count`."""
 
 FileState = tuple[int, int, int]
 """What stat said of a file: bytes, mtime and ctime in ns; mtime 0: do not trust the times."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from haios_dag.base.progress import progress
+from haios_dag.base.progress import batches, progress
 from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import SLACK, above, rounded
 from haios_dag.memory.records import Draft, Pair, Source
@@ -68,12 +68,10 @@ class Bridger:
         for ids, vectors in self._all("trace"):
             there = np.isin(ids, self.store.bridges.bridgeable("trace", ids.tolist()))
             traces, trace_vectors = ids[there], vectors[there]
-            with progress("compare concepts with traces", len(new)) as advance:
-                for concepts in _blocks(new):
-                    concept_vectors = self._vectors("concept", concepts)
-                    self.counts.add(compared=len(concepts) * len(traces))
-                    yield from self._above(concepts, concept_vectors, traces, trace_vectors)
-                    advance(len(concepts))
+            for concepts in batches("compare concepts with traces", new, BLOCK):
+                concept_vectors = self._vectors("concept", concepts)
+                self.counts.add(compared=len(concepts) * len(traces))
+                yield from self._above(concepts, concept_vectors, traces, trace_vectors)
 
     def _of_traces(self, new: "Sequence[int]", seen: "Sequence[int]") -> "Iterator[Pair]":
         """Yield the pairs of new traces with the concepts that were there before."""
@@ -81,7 +79,7 @@ class Bridger:
         self.counts.add(compared=before * len(new))
         if not before:
             return
-        for traces in _blocks(new):
+        for traces in batches("compare traces with concepts", new, BLOCK):
             trace_vectors = self._vectors("trace", traces)
             for ids, vectors in self._all("concept"):
                 old = ~np.isin(ids, np.array(seen, np.int64))
@@ -132,8 +130,8 @@ class Bridger:
             for concept, similarity in zip(concepts, cosines.tolist(), strict=True)
             if similarity >= thresholds.BRIDGE
         ]
-        for start in range(0, len(pairs), _BATCH):
-            drafts = self._drafts(pairs[start : start + _BATCH], "the trace changed")
+        for some in batches("revise bridges", pairs, _BATCH):
+            drafts = self._drafts(some, "the trace changed")
             changed = {
                 pair: draft
                 for pair, draft in drafts.items()
@@ -233,8 +231,3 @@ class Bridger:
 
     def _all(self, kind: "Kind") -> "Iterator[tuple[Ids, Matrix]]":
         return self.store.vectors.blocks(kind, *space.DEFAULT, BLOCK)
-
-
-def _blocks(ids: "Sequence[int]") -> "Iterator[Sequence[int]]":
-    for start in range(0, len(ids), BLOCK):
-        yield ids[start : start + BLOCK]

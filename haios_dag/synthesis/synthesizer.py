@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from haios_dag.base.progress import progress
+from haios_dag.base.progress import batches
 from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import SLACK
 from haios_dag.memory.records import ClusterMember, Draft, Source
@@ -54,11 +54,8 @@ class Synthesizer:
         alone = [ms[0] for leader, ms in clusters.items() if len(ms) == 1 and ms[0].id == leader]
         self._put_alone(kind, alone)
         grown = sorted(clusters.keys() - {member.id for member in alone})
-        with progress(f"synthesize {kind}s", len(grown)) as advance:
-            for start in range(0, len(grown), _BATCH):
-                batch = {leader: clusters[leader] for leader in grown[start : start + _BATCH]}
-                self._synthesize(kind, batch)
-                advance(len(batch))
+        for batch in batches(f"synthesize {kind}s", grown, _BATCH):
+            self._synthesize(kind, {leader: clusters[leader] for leader in batch})
 
     def _put_alone(self, kind: "Kind", alone: list[ClusterMember]) -> None:
         """Record new items that are alone in their cluster."""
@@ -79,12 +76,9 @@ class Synthesizer:
 
         leaders = Leaders(thresholds.CLUSTER, near, self.max_members)
         clusters: Clusters = {}
-        with progress(f"compare {kind}s", len(new)) as advance:
-            for start in range(0, len(new), BLOCK):
-                ids = new[start : start + BLOCK]
-                for item, leader, similarity in leaders.assign(ids, self._vectors(kind, ids)):
-                    clusters.setdefault(leader, []).append(ClusterMember(item, leader, similarity))
-                advance(len(ids))
+        for ids in batches(f"compare {kind}s", new, BLOCK):
+            for item, leader, similarity in leaders.assign(ids, self._vectors(kind, ids)):
+                clusters.setdefault(leader, []).append(ClusterMember(item, leader, similarity))
         return clusters
 
     def _near(self, kind: "Kind", vectors: "Matrix", new: "Ids") -> Kept | None:
