@@ -184,6 +184,7 @@ def make(
                         content=f"[{' '.join(text.split()[1:5])}] {text}",
                         sources=[Source(m.id, m.similarity) for m in members],
                         confidence=0.5,
+                        model=model,
                         vector=store.vectors.read(
                             "concept", [leader], model, space.DEFAULT.dimensions
                         )
@@ -193,7 +194,7 @@ def make(
                         reason=f"{len(members)} new concepts",
                     )
                     store.insights.lead(
-                        "concept", leader, store.insights.add("concept", draft, model, None)
+                        "concept", leader, store.insights.add("concept", draft, None)
                     )
         store.database.before_commit = indexing
         with store.transaction():

@@ -20,6 +20,7 @@ from haios_dag.memory.records import (
     Source,
     title_and_text,
 )
+from haios_dag.memory.vectors import SqliteVectors
 from haios_dag.memory.word_index import WordIndex
 
 _TO_CONSIDER = f"leader IS NULL AND model IS NOT NULL AND state = 'live' AND {THERE}"
@@ -28,9 +29,12 @@ _TO_CONSIDER = f"leader IS NULL AND model IS NOT NULL AND state = 'live' AND {TH
 class SqliteInsights:
     """See `protocol.Insights`."""
 
-    def __init__(self, database: Database, items: SqliteItems, words: WordIndex) -> None:
+    def __init__(
+        self, database: Database, items: SqliteItems, vectors: SqliteVectors, words: WordIndex
+    ) -> None:
         self._db = database
         self._items = items
+        self._vectors = vectors
         self._words = words
 
     def has_unconsidered(self) -> bool:
@@ -82,7 +86,7 @@ class SqliteInsights:
             (kind, leader, insight),
         )
 
-    def add(self, kind: ClusterType, draft: Draft, model: str, beat: str | None) -> int:
+    def add(self, kind: ClusterType, draft: Draft, beat: str | None) -> int:
         now = clock.local_naive(clock.now())
         insight = int(
             self._db.value(
@@ -107,12 +111,10 @@ class SqliteInsights:
         )
         self._items.see_clusters()
         self._add_sources(kind, insight, cluster, draft.sources)
-        self._put_text(insight, draft, model, beat)
+        self._put_text(insight, draft, beat)
         return insight
 
-    def revise(
-        self, kind: ClusterType, insight: int, draft: Draft, model: str, beat: str | None
-    ) -> None:
+    def revise(self, kind: ClusterType, insight: int, draft: Draft, beat: str | None) -> None:
         cluster = self._db.value(
             "SELECT synthesis_cluster_id FROM concepts WHERE id = ?", (insight,)
         )
@@ -139,7 +141,7 @@ class SqliteInsights:
             (insight,),
         )
         self._words.replace(insight, old, draft.content)
-        self._put_text(insight, draft, model, beat)
+        self._put_text(insight, draft, beat)
 
     def _add_sources(
         self, kind: ClusterType, insight: int, cluster: int, sources: Sequence[Source]
@@ -171,7 +173,7 @@ class SqliteInsights:
             (len(sources), insight),
         )
 
-    def _put_text(self, insight: int, draft: Draft, model: str, beat: str | None) -> None:
+    def _put_text(self, insight: int, draft: Draft, beat: str | None) -> None:
         """Record the revision and make the new text searchable in the same commit."""
         self._db.execute(
             "INSERT INTO dag_revisions (insight_id, revision, content, sources, method, reason,"
@@ -183,16 +185,9 @@ class SqliteInsights:
                 clock.utc_sql(clock.now()), insight,
             ),
         )  # fmt: skip
+        self._vectors.put(draft.model, [("concept", insight, draft.vector)])
         self._db.execute(
-            "DELETE FROM embeddings WHERE concept_id = ? AND model = ?", (insight, model)
-        )
-        self._db.execute(
-            "INSERT INTO embeddings (concept_id, vector, model, dimensions) VALUES (?, ?, ?, ?)",
-            (insight, draft.vector, model, len(draft.vector) // 4),
-        )
-        self._db.execute(
-            "UPDATE dag_items SET model = ?, beat = ? WHERE kind = 'concept' AND id = ?",
-            (model, beat, insight),
+            "UPDATE dag_items SET beat = ? WHERE kind = 'concept' AND id = ?", (beat, insight)
         )
 
     def written_by(self, beat: str) -> tuple[int, int]:

@@ -9,9 +9,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from haios_dag.base.errors import MemoryUnavailableError
-from haios_dag.memory import tables
 from haios_dag.memory.database import Database
 
+# Columns of HAIOS's tables that this package names, in every statement: a database that HAIOS's
+# migrations made has them in another order than `sql/haios_v3.sql` (contract section 1.1).
+_NEEDED = {
+    "artifacts": {"id", "file_path", "file_hash", "last_processed_at", "version"},
+    "concepts": {
+        "id", "type", "content", "source_adr", "synthesis_source_count", "synthesis_confidence",
+        "synthesized_at", "synthesis_cluster_id",
+    },
+    "concept_occurrences": {"id", "artifact_id", "concept_id", "line_number", "context_snippet"},
+    "entities": {"id"},
+    "embeddings": {"id", "concept_id", "vector", "model", "dimensions"},
+    "reasoning_traces": {
+        "id", "query", "approach_taken", "outcome", "failure_reason", "context_snapshot",
+        "timestamp", "strategy_title", "strategy_description", "strategy_content",
+        "extraction_model",
+    },
+    "synthesis_clusters": {
+        "id", "cluster_type", "member_count", "synthesized_concept_id", "status", "synthesized_at",
+    },
+    "synthesis_cluster_members": {
+        "cluster_id", "member_type", "member_id", "similarity_to_centroid",
+    },
+    "synthesis_provenance": {"synthesized_concept_id", "source_type", "source_id"},
+}  # fmt: skip
 # Columns looked up in every beat; indexed here where HAIOS has not done so.
 _LOOKED_UP = [
     ("concept_occurrences", "artifact_id"),
@@ -74,7 +97,25 @@ def check(database: Database, *, create: bool) -> None:
         if not create:
             raise MemoryUnavailableError(f"{database.path} is empty; a beat with ingest fills it")
     elif not version(database):
-        tables.check(database)
+        _check_haios(database)
+
+
+def _check_haios(database: Database) -> None:
+    """Raise MemoryUnavailableError, naming what is missing, unless this is a HAIOS memory."""
+    for table, needed in _NEEDED.items():
+        if missing := needed - database.columns(table):
+            raise MemoryUnavailableError(
+                f"{database.path} is not a HAIOS memory: table {table} lacks"
+                f" {', '.join(sorted(missing))}; apply HAIOS's migrations (to 009), or name another"
+                " database"
+            )
+    for table in ("synthesis_clusters", "synthesis_cluster_members", "synthesis_provenance"):
+        definition = database.value("SELECT sql FROM sqlite_master WHERE name = ?", (table,))
+        if "CHECK" in definition.upper() and "'cross'" not in definition:
+            raise MemoryUnavailableError(
+                f"{database.path} takes no bridges ({table} knows no 'cross'); apply HAIOS's"
+                " migration 009"
+            )
 
 
 def apply(database: Database) -> None:
@@ -86,7 +127,7 @@ def apply(database: Database) -> None:
             database.run(script("haios_v3.sql"))
         done = version(database)  # again: another writer may have been first
         if not done:
-            tables.check(database)
+            _check_haios(database)
         for part in (part for one in MIGRATIONS[done:] for part in one):
             if isinstance(part, str):
                 database.run(script(part))

@@ -87,9 +87,6 @@ class Vectors(Protocol):
     def has_unembedded(self) -> bool:
         """Tell whether any item waits for a vector, or other programs have added items."""
 
-    def count_unembedded(self) -> int:
-        """Return how many items wait for a vector."""
-
     def unembedded(self, limit: int) -> list[records.Waiting]:
         """Return up to `limit` items that wait for a vector, in the order of their ids."""
 
@@ -156,9 +153,7 @@ class Insights(Protocol):
     def lead(self, kind: records.Kind, leader: int, insight: int) -> None:
         """Make `insight` the one of the cluster that `leader` leads."""
 
-    def add(
-        self, kind: records.ClusterType, draft: records.Draft, model: str, beat: str | None
-    ) -> int:
+    def add(self, kind: records.ClusterType, draft: records.Draft, beat: str | None) -> int:
         """Write a new insight with its cluster, members, provenance, vector; return its id.
 
         The sources of a bridge (`kind` cross) are its concept and its trace, in this order.
@@ -169,7 +164,6 @@ class Insights(Protocol):
         kind: records.ClusterType,
         insight: int,
         draft: records.Draft,
-        model: str,
         beat: str | None,
     ) -> None:
         """Give an insight its new text and the sources it gained; earlier texts are kept."""
@@ -246,12 +240,6 @@ class Provenance(Protocol):
 
     def product(self, concept: int) -> records.Product | None:
         """Return the insight or bridge with this id, also one of another program."""
-
-    def sources(self, cluster: int) -> list[tuple[int, float | None]]:
-        """Return the sources' ids with their similarity; a bridge's concept comes first."""
-
-    def revisions(self, insight: int) -> list[records.Revision]:
-        """Return every text that an insight has had, the current one last."""
 
     def standing(self, kind: records.Kind, item: int) -> records.Standing | None:
         """Return where an item stands; None when the beat does not know it."""

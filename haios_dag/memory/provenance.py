@@ -14,28 +14,26 @@ class SqliteProvenance:
 
     def product(self, concept: int) -> Product | None:
         row = self._db.row(
-            "SELECT concepts.id, cluster_type, CAST(content AS TEXT), synthesis_clusters.id,"
+            "SELECT synthesis_clusters.id, cluster_type, CAST(content AS TEXT),"
             " (SELECT leader FROM dag_clusters WHERE cluster_id = synthesis_clusters.id)"
             " FROM concepts JOIN synthesis_clusters ON synthesized_concept_id = concepts.id"
             " WHERE concepts.id = ? ORDER BY synthesis_clusters.id LIMIT 1",
             (concept,),
         )
-        return Product(*row) if row else None
-
-    def sources(self, cluster: int) -> list[tuple[int, float | None]]:
-        return self._db.rows(
+        if not row:
+            return None
+        cluster, kind, content, leader = row
+        sources = self._db.rows(
             "SELECT member_id, similarity_to_centroid FROM synthesis_cluster_members"
             " WHERE cluster_id = ? ORDER BY id",
             (cluster,),
         )
-
-    def revisions(self, insight: int) -> list[Revision]:
-        rows = self._db.rows(
+        revisions = self._db.rows(
             "SELECT revision, content, sources, method, reason, beat, created_at"
             " FROM dag_revisions WHERE insight_id = ? ORDER BY revision",
-            (insight,),
+            (concept,),
         )
-        return [Revision(*row) for row in rows]
+        return Product(kind, content, leader, sources, [Revision(*one) for one in revisions])
 
     def standing(self, kind: Kind, item: int) -> Standing | None:
         row = self._db.row(

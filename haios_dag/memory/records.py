@@ -106,13 +106,14 @@ class Source(NamedTuple):
 class Draft(NamedTuple):
     """An insight about to be written.
 
-    `content` is `[title] text`; `vector` its little-endian float32 embedding; `confidence` is
-    between 0 and 1.
+    `content` is `[title] text`; `vector` its little-endian float32 embedding by `model`;
+    `confidence` is between 0 and 1.
     """
 
     content: str
     sources: list[Source]
     confidence: float
+    model: str
     vector: bytes
     method: str
     reason: str
@@ -136,16 +137,6 @@ class Insight(NamedTuple):
     written: dt.datetime | None
 
 
-class Product(NamedTuple):
-    """An insight or bridge (`kind` cross); `leader` is None where the memory knows of none."""
-
-    id: int
-    kind: str
-    content: str
-    cluster: int
-    leader: int | None
-
-
 class Revision(NamedTuple):
     """A text that an insight had; `beat` is None when its step was run by hand."""
 
@@ -156,6 +147,20 @@ class Revision(NamedTuple):
     reason: str
     beat: str | None
     created: str
+
+
+class Product(NamedTuple):
+    """An insight or bridge (`kind` cross); `leader` is None where the memory knows of none.
+
+    `sources` are ids with their similarity, a bridge's concept first; `revisions` are all its
+    texts, the current one last.
+    """
+
+    kind: str
+    content: str
+    leader: int | None
+    sources: list[tuple[int, float | None]]
+    revisions: list[Revision]
 
 
 class Standing(NamedTuple):

@@ -34,7 +34,7 @@ class SqliteStore:
         self.items: protocol.Items = items
         self.documents: protocol.Documents = SqliteDocuments(database, items)
         self.vectors: protocol.Vectors = vectors
-        self.insights: protocol.Insights = SqliteInsights(database, items, words)
+        self.insights: protocol.Insights = SqliteInsights(database, items, vectors, words)
         self.bridges: protocol.Bridges = SqliteBridges(database, items)
         self.search: protocol.Search = SqliteSearch(database, items, words)
         self.provenance: protocol.Provenance = SqliteProvenance(database)

@@ -36,6 +36,22 @@ _WATCHED = {
 }
 # What a later ingest or adoption may rightly have changed: it then stays as it is.
 _MAY_DIFFER = {("dag_items", "bridged"), ("dag_meta", "value")}
+# What the record holds, in the order of `Undone`. An insight is written with its first revision;
+# every other one replaced a text.
+_COUNTED = """
+WITH made (type) AS (
+    SELECT cluster_type FROM synthesis_clusters WHERE id IN (SELECT json_extract(key, '$[0]')
+    FROM dag_undo WHERE name = 'synthesis_clusters' AND change = 'insert')),
+considered (kind) AS (
+    SELECT json_extract(key, '$[0]') FROM dag_undo
+    WHERE name = 'dag_items' AND change = 'update' AND field = 'leader')
+SELECT (SELECT count(*) FROM made WHERE type != 'cross'),
+    (SELECT count(*) FROM dag_undo
+        WHERE name = 'dag_revisions' AND change = 'insert' AND json_extract(key, '$[1]') > 1),
+    (SELECT count(*) FROM made WHERE type = 'cross'),
+    (SELECT count(*) FROM considered WHERE kind = 'concept'),
+    (SELECT count(*) FROM considered WHERE kind = 'trace')
+"""
 _RECORDED = "INSERT INTO dag_undo (name, key, change, field, before, after)"
 
 
@@ -133,7 +149,8 @@ class SqliteUndo:
         if not self._steps():
             raise UndoError("there is no synthesis to take back")
         self._check_untouched()
-        undone = self._undone()
+        beat = next(iter(self._steps().values()))
+        undone = Undone(beat, *self._db.row(_COUNTED))
         self._vectors.remove_cache()  # before the ids that it knows are given again
         dangling = set(self._db.rows("PRAGMA foreign_key_check"))
         products, clusters = self._inserted("concepts"), self._inserted("synthesis_clusters")
@@ -150,8 +167,8 @@ class SqliteUndo:
         self._reset_counters()
         self._words.refill()  # before the ids of what was taken back are given again
         self._db.execute("DELETE FROM dag_undo")
-        if undone.beat is not None:
-            self._db.execute("INSERT OR IGNORE INTO dag_undone (beat) VALUES (?)", (undone.beat,))
+        if beat is not None:
+            self._db.execute("INSERT OR IGNORE INTO dag_undone (beat) VALUES (?)", (beat,))
         return undone
 
     def _check_untouched(self) -> None:
@@ -172,34 +189,6 @@ class SqliteUndo:
             raise UndoError(
                 f"another program has edited insight {edited} since; nothing was taken back"
             )
-
-    def _undone(self) -> Undone:
-        """Count what the record holds."""
-
-        def count(sql: str, *values: str) -> int:
-            return int(self._db.value(f"SELECT count(*) FROM {sql}", values))
-
-        made = (
-            "synthesis_clusters WHERE id IN (SELECT json_extract(key, '$[0]') FROM dag_undo"
-            " WHERE name = 'synthesis_clusters' AND change = 'insert') AND"
-        )
-        # An insight is written with its first revision; every other one replaced a text.
-        revised = (
-            "dag_undo WHERE name = 'dag_revisions' AND change = 'insert'"
-            " AND json_extract(key, '$[1]') > 1"
-        )
-        considered = (
-            "dag_undo WHERE name = 'dag_items' AND change = 'update' AND field = 'leader'"
-            " AND json_extract(key, '$[0]') = ?"
-        )
-        return Undone(
-            beat=next(iter(self._steps().values())),
-            insights=count(f"{made} cluster_type != 'cross'"),
-            revisions=count(revised),
-            bridges=count(f"{made} cluster_type = 'cross'"),
-            concepts=count(considered, "concept"),
-            traces=count(considered, "trace"),
-        )
 
     def _inserted(self, table: str) -> str:
         """Return the ids of the rows that were added to a table, as a JSON array."""

@@ -75,9 +75,6 @@ class SqliteVectors:
         prepared = self._items.is_prepared()
         return bool(self._db.value(_ANY_TO_EMBED if prepared else _ANY_ITEM))
 
-    def count_unembedded(self) -> int:
-        return int(self._db.value(f"SELECT count(*) FROM dag_items WHERE {_TO_EMBED}"))
-
     def unembedded(self, limit: int) -> list[Waiting]:
         rows = self._db.rows(
             f"SELECT kind, id, text_hash FROM dag_items WHERE {_TO_EMBED}"

@@ -139,9 +139,8 @@ class Bridger:
             }
             with self.store.undo.record("bridge", self.beat):
                 for pair, draft in changed.items():
-                    self.store.insights.revise(
-                        "cross", bridges[pair.concept], draft, space.DEFAULT.model, self.beat
-                    )
+                    insight = bridges[pair.concept]
+                    self.store.insights.revise("cross", insight, draft, self.beat)
             self.counts.add(revised_bridges=len(changed))
 
     def write(self, budget: int) -> None:
@@ -160,15 +159,13 @@ class Bridger:
     def _write_batch(self, pairs: "list[Pair]") -> int:
         """Write the pairs that can be put in words, in one commit; return how many."""
         drafts = self._drafts(pairs)
-        model = space.DEFAULT.model
         with self.store.undo.record("bridge", self.beat):
             for pair in pairs:
                 if pair not in drafts:
                     self.store.bridges.drop(pair)
             for pair, draft in drafts.items():
-                self.store.bridges.link(
-                    pair, self.store.insights.add("cross", draft, model, self.beat)
-                )
+                insight = self.store.insights.add("cross", draft, self.beat)
+                self.store.bridges.link(pair, insight)
         return len(drafts)
 
     def _drafts(self, pairs: "Sequence[Pair]", reason: str = "") -> dict[Pair, Draft]:
@@ -199,6 +196,7 @@ class Bridger:
                     Source(pair.trace, pair.similarity),
                 ],
                 confidence=round(pair.similarity, 4),
+                model=space.DEFAULT.model,
                 vector=vector,
                 method=insight_text.METHOD,
                 reason=reason or f"similarity {pair.similarity:.2f}",

@@ -12,7 +12,7 @@ from haios_dag.memory.records import title_and_text
 
 if TYPE_CHECKING:
     from haios_dag.memory.protocol import Store
-    from haios_dag.memory.records import Kind, Product, Revision
+    from haios_dag.memory.records import Kind, Product
 
 _BLOCK = 1024  # rows of the comparison of all sources with each other
 # Why a concept is in no cluster, by its state.
@@ -37,7 +37,7 @@ def explain(workspace: Workspace, words: Sequence[str]) -> None:
     with open_memory(workspace, write=False) as store, store.snapshot():
         store.check_prepared()
         lines = list(_Explanation(store).lines(int(digits)))
-    say(printable(line) for line in lines)
+    say(map(printable, lines))
 
 
 class _Explanation:
@@ -53,13 +53,19 @@ class _Explanation:
             return
         title, text = title_and_text(product.content)
         sort = "bridge" if product.kind == "cross" else "insight"
-        yield f"{sort} {product.id}: {title or '(no title)'}"
+        yield f"{sort} {item}: {title or '(no title)'}"
         yield f"   {text}"
-        revisions = self.store.provenance.revisions(item)
+        revisions = product.revisions
         method = revisions[-1].method if revisions else "unknown, another program wrote it"
         yield f"method: {method}"
         yield from self._bridge(product) if product.kind == "cross" else self._cluster(product)
-        yield from _history(revisions)
+        if revisions:
+            yield f"revisions: {len(revisions)}"
+        for one in revisions:
+            by = f"beat {one.beat}" if one.beat else "a step run by hand"
+            yield f"   {one.number}: {one.created} UTC, {by}, {one.sources} sources: {one.reason}"
+            if one is not revisions[-1]:
+                yield f"      {one.content}"
 
     def _concept(self, item: int) -> str:
         """Return one sentence about a concept that is not an insight."""
@@ -84,8 +90,7 @@ class _Explanation:
     def _cluster(self, product: "Product") -> Iterator[str]:
         """Yield the sources of an insight, and how each came to it."""
         kind: Kind = "trace" if product.kind == "trace" else "concept"
-        sources = self.store.provenance.sources(product.cluster)
-        ids = [item for item, _ in sources]
+        ids = [item for item, _ in product.sources]
         leader = product.leader
         if leader is not None:
             aside = "" if leader in ids else ", which is no source itself"
@@ -99,20 +104,17 @@ class _Explanation:
         documents = {place.path for item in ids for place in self.store.items.places(kind, item)}
         yield f"sources: {len(ids)} {kind}s in {len(documents)} documents"
         copies = self._copies(kind, ids)
-        for item, similarity in sources:
-            how = "leads the cluster" if item == leader else _like(similarity, "the leader")
-            if item in copies:
-                other, cosine = copies[item]
-                how += f"; a near-copy of {kind} {other} ({cosine:.2f})"
-            yield from self._source(kind, item, how)
+        for item, similarity in product.sources:
+            near = f"similarity {_number(similarity)} to the leader"
+            how = "leads the cluster" if item == leader else near
+            yield from self._source(kind, item, how + copies.get(item, ""))
 
     def _bridge(self, product: "Product") -> Iterator[str]:
         """Yield the two sides of a bridge."""
-        sources = self.store.provenance.sources(product.cluster)
-        if len(sources) != 2:  # noqa: PLR2004 - another program's
-            yield f"sources: {len(sources)}, where a bridge has a concept and a trace"
+        if len(product.sources) != 2:  # noqa: PLR2004 - another program's
+            yield f"sources: {len(product.sources)}, where a bridge has a concept and a trace"
             return
-        (concept, similarity), (trace, _) = sources
+        (concept, similarity), (trace, _) = product.sources
         yield (
             f"similarity: {_number(similarity)}; a concept explains a trace from"
             f" {thresholds.BRIDGE:.2f} on"
@@ -122,16 +124,15 @@ class _Explanation:
 
     def _source(self, kind: "Kind", item: int, how: str) -> Iterator[str]:
         standing = self.store.provenance.standing(kind, item)
-        if standing and standing.state == "orphan":
-            how += "; no document states it any more"
-        yield f"   {kind} {item}: {how}"
+        gone = standing and standing.state == "orphan"
+        yield f"   {kind} {item}: {how}{'; no document states it any more' if gone else ''}"
         for place in self.store.items.places(kind, item):
             yield f"      {place.path}:{place.line}"
         text = " ".join(self.store.items.text(kind, item).split())
         yield f"      {text or '(removed by another program)'}"
 
-    def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, tuple[int, float]]:
-        """Return, for each source that repeats earlier ones, the first of them and the cosine."""
+    def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, str]:
+        """Return, for each source that repeats earlier ones, a remark that names the first."""
         import numpy as np  # 70 ms
 
         from haios_dag.synthesis import near_copies  # patterns
@@ -139,31 +140,16 @@ class _Explanation:
         known = self.store.provenance.embedded(kind, sorted(ids), space.DEFAULT.model)
         texts = [self.store.items.text(kind, item) for item in known]
         vectors = self.store.vectors.read(kind, known, *space.DEFAULT)
-        found: dict[int, tuple[int, float]] = {}
+        found: dict[int, str] = {}
         for start in range(0, len(known), _BLOCK):
             cosines = np.tril(vectors[start : start + _BLOCK] @ vectors.T, start - 1)
             rows, columns = np.nonzero(cosines >= thresholds.DUPLICATE)
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                 item = known[start + row]
                 if item not in found and near_copies.repeats(texts[start + row], texts[column]):
-                    found[item] = known[column], float(cosines[row, column])
+                    copy = f"{kind} {known[column]} ({cosines[row, column]:.2f})"
+                    found[item] = f"; a near-copy of {copy}"
         return found
-
-
-def _history(revisions: "Sequence[Revision]") -> Iterator[str]:
-    """Yield when and why an insight was written, with its earlier texts."""
-    if not revisions:
-        return
-    yield f"revisions: {len(revisions)}"
-    for one in revisions:
-        by = f"beat {one.beat}" if one.beat else "a step run by hand"
-        yield f"   {one.number}: {one.created} UTC, {by}, {one.sources} sources: {one.reason}"
-        if one is not revisions[-1]:
-            yield f"      {one.content}"
-
-
-def _like(similarity: float | None, other: str) -> str:
-    return f"similarity {_number(similarity)} to {other}"
 
 
 def _number(similarity: float | None) -> str:

@@ -160,6 +160,7 @@ class Synthesizer:
                     content=contents[leader],
                     sources=[Source(m.id, m.similarity) for m in everyone[leader]],
                     confidence=spoken[leader].confidence,
+                    model=space.DEFAULT.model,
                     vector=vectors[leader],
                     method=insight_text.METHOD,
                     reason=f"{len(gained)} new {kind}s",
@@ -174,13 +175,12 @@ class Synthesizer:
 
     def _write(self, kind: "Kind", leader: int, draft: Draft) -> bool:
         """Write the insight of a cluster, or extend it; return whether it is new."""
-        model = space.DEFAULT.model
         known = self.store.insights.of_cluster(kind, leader)
         if known is None:
-            insight = self.store.insights.add(kind, draft, model, self.beat)
+            insight = self.store.insights.add(kind, draft, self.beat)
             self.store.insights.lead(kind, leader, insight)
         else:
-            self.store.insights.revise(kind, known, draft, model, self.beat)
+            self.store.insights.revise(kind, known, draft, self.beat)
         return known is None
 
     def _quoted(self, kind: "Kind", item: int) -> insight_text.SourceText:
