@@ -44,10 +44,8 @@ class Bridger:
 
         A trace whose text changed counts as new; its bridges then get new texts.
         """
-        concepts, traces = (
-            self.store.bridges.unbridged("concept"),
-            self.store.bridges.unbridged("trace"),
-        )
+        concepts = self.store.bridges.unbridged("concept")
+        traces = self.store.bridges.unbridged("trace")
         if not concepts and not traces:
             return
         pairs = itertools.chain(self._of_concepts(concepts), self._of_traces(traces, concepts))
@@ -69,9 +67,8 @@ class Bridger:
             there = np.isin(ids, self.store.bridges.bridgeable("trace", ids.tolist()))
             traces, trace_vectors = ids[there], vectors[there]
             for concepts in batches("compare concepts with traces", new, BLOCK):
-                concept_vectors = self._vectors("concept", concepts)
                 self.counts.add(compared=len(concepts) * len(traces))
-                yield from self._above(concepts, concept_vectors, traces, trace_vectors)
+                yield from self._above(concepts, traces, trace_vectors)
 
     def _of_traces(self, new: "Sequence[int]", seen: "Sequence[int]") -> "Iterator[Pair]":
         """Yield the pairs of new traces with the concepts that were there before."""
@@ -87,18 +84,14 @@ class Bridger:
                     continue
                 near = (vectors @ trace_vectors.T >= thresholds.BRIDGE - SLACK).any(axis=1)
                 concepts = self.store.bridges.bridgeable("concept", ids[old & near].tolist())
-                concept_vectors = self._vectors("concept", concepts)
-                yield from self._above(concepts, concept_vectors, traces, trace_vectors)
+                yield from self._above(concepts, traces, trace_vectors)
 
     def _above(
-        self,
-        concepts: "Sequence[int]",
-        concept_vectors: "Matrix",
-        traces: "Sequence[int] | Ids",
-        trace_vectors: "Matrix",
+        self, concepts: "Sequence[int]", traces: "Sequence[int] | Ids", trace_vectors: "Matrix"
     ) -> "Iterator[Pair]":
         """Yield the pairs above the threshold whose sides stand in different documents."""
-        for rows, columns, cosines in above(concept_vectors, trace_vectors, thresholds.BRIDGE):
+        vectors = self._vectors("concept", concepts)
+        for rows, columns, cosines in above(vectors, trace_vectors, thresholds.BRIDGE):
             for row, column, similarity in zip(
                 rows.tolist(), columns.tolist(), cosines.tolist(), strict=True
             ):
@@ -170,31 +163,26 @@ class Bridger:
 
     def _drafts(self, pairs: "Sequence[Pair]", reason: str = "") -> dict[Pair, Draft]:
         """Return what to write of each pair that can be put in words."""
-        said = {
-            pair: insight_text.quotable(self.store.items.text("concept", pair.concept))
+        quotes = {
+            pair: (
+                insight_text.quotable(self.store.items.text("concept", pair.concept))[:1],
+                insight_text.quotable(self.store.items.text("trace", pair.trace)),
+            )
             for pair in pairs
         }
-        done = {
-            pair: insight_text.quotable(self.store.items.text("trace", pair.trace))
-            for pair in pairs
-        }
-        embed = space.embed_once(
-            text for pair in pairs if said[pair] for text in [said[pair][0], *done[pair]]
-        )
+        quotes = {pair: both for pair, both in quotes.items() if all(both)}
+        embed = space.embed_once(one for said, done in quotes.values() for one in [*said, *done])
         contents = {
             pair: content
-            for pair in pairs
-            if (content := self._content(pair, said[pair], done[pair], embed))
+            for pair, (said, done) in quotes.items()
+            if (content := self._content(pair, said[0], done, embed))
         }
         vectors = space.embed_as_bytes(list(contents.values()))
         return {
             pair: Draft(
                 content=content,
-                # The concept first: HAIOS tells the two apart by their order.
-                sources=[
-                    Source(pair.concept, pair.similarity),
-                    Source(pair.trace, pair.similarity),
-                ],
+                # HAIOS tells the concept from the trace by their order.
+                sources=[Source(one, pair.similarity) for one in (pair.concept, pair.trace)],
                 confidence=round(pair.similarity, 4),
                 model=space.DEFAULT.model,
                 vector=vector,
@@ -205,16 +193,10 @@ class Bridger:
         }
 
     def _content(
-        self,
-        pair: Pair,
-        said: "Sequence[str]",
-        done: "Sequence[str]",
-        embed: insight_text.Embed,
+        self, pair: Pair, said: str, done: "Sequence[str]", embed: insight_text.Embed
     ) -> str | None:
         """Return `[title] what the concept says, and what the trace says of it`, or None."""
-        if not said or not done:
-            return None
-        vectors = embed([said[0], *done])
+        vectors = embed([said, *done])
         cosines = vectors[1:] @ vectors[0]
         cosines[cosines >= thresholds.SAME_SENTENCE] = -1  # the trace only repeats it
         if cosines.max() < 0:
@@ -222,7 +204,7 @@ class Bridger:
         nearest = done[int(np.argmax(cosines))]
         where = self.store.items.trace_title(pair.trace)
         title = insight_text.clean_title(where) or insight_text.shorten(where)
-        return f"[{title}] {said[0]} In practice: {nearest}"
+        return f"[{title}] {said} In practice: {nearest}"
 
     def _vectors(self, kind: "Kind", ids: "Sequence[int]") -> "Matrix":
         return self.store.vectors.read(kind, ids, *space.DEFAULT)

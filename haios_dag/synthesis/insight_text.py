@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from haios_dag.embedding.thresholds import SAME_SENTENCE
+from haios_dag.embedding.thresholds import DUPLICATE, SAME_SENTENCE
 from haios_dag.ingest import statements
 from haios_dag.synthesis import near_copies
 
@@ -130,13 +130,10 @@ class Refusal:
     reason: str
 
 
-def extract(
-    members: Sequence[SourceText], vectors: "Matrix", duplicate: float, embed: Embed
-) -> Extract | Refusal:
+def extract(members: Sequence[SourceText], vectors: "Matrix", embed: Embed) -> Extract | Refusal:
     """Return what these members (unit vectors as rows, same order) say together.
 
-    `duplicate` is the cosine from which two members repeat each other; `embed` gives unit vectors.
-    The result depends on the members alone, not on the order in which they came.
+    `embed` gives unit vectors. The result does not depend on the order in which members came.
     """
     if len(frozenset().union(*(member.documents for member in members))) < 2:  # noqa: PLR2004
         return Refusal("all sources stand in one document")
@@ -148,7 +145,7 @@ def extract(
         range(len(members)), key=lambda i: (-round(float(nearness[i]), 5), members[i].id)
     )
     texts = [member.text for member in members]
-    kept = _distinct(order[:CONSIDERED], texts, vectors, duplicate)
+    kept = _distinct(order[:CONSIDERED], texts, vectors)
     if len({_frame(texts[i]) for i in kept}) < 2:  # noqa: PLR2004
         return Refusal("the sources repeat one statement")
     sentences = [(one, i) for i in kept for one in quotable(members[i].text)]
@@ -218,13 +215,11 @@ def clean_title(heading: str) -> str | None:
     return shorten(title)
 
 
-def _distinct(
-    order: Sequence[int], texts: Sequence[str], vectors: "Matrix", duplicate: float
-) -> list[int]:
+def _distinct(order: Sequence[int], texts: Sequence[str], vectors: "Matrix") -> list[int]:
     """Return the rows, in this order, that repeat no earlier one."""
     kept: list[int] = []
     for i in order:
-        near = (j for j in kept if float(vectors[j] @ vectors[i]) >= duplicate)
+        near = (j for j in kept if float(vectors[j] @ vectors[i]) >= DUPLICATE)
         if not any(near_copies.repeats(texts[i], texts[j]) for j in near):
             kept.append(i)
     return kept
