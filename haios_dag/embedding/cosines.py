@@ -50,11 +50,7 @@ def rounded(left: "Matrix", right: "Matrix", rows: "Rows", columns: "Rows") -> "
 def above(
     left: "Matrix", right: "Matrix", threshold: float
 ) -> "Iterator[tuple[Rows, Rows, Cosines]]":
-    """Yield the pairs of a row of `left` and one of `right` whose cosine reaches the threshold.
-
-    Every pair is compared, in blocks: rows, columns and their cosines, to six places, a block.
-    The memory in use is bounded by the block and the pairs found in it.
-    """
+    """Yield, a block at a time, rows, columns and cosines of the pairs that reach the threshold."""
     for start in range(0, len(left), _BLOCK):
         block = left[start : start + _BLOCK]
         for begin in range(0, len(right), _BLOCK):

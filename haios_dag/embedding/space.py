@@ -38,9 +38,7 @@ DEFAULT = Space("wordllama-0.4.0.post1-256+words-512", _DENSE + _HASHED)
 
 
 def embed(texts: Sequence[str]) -> "Matrix":
-    """Return one unit vector a text, as rows of float32; an empty text gives zeros.
-
-    A text's vector does not depend on the texts beside it.
+    """Return one unit vector a text, as rows; an empty text gives zeros.
 
     Raise ModelError when the model is not installed or damaged, or answers with junk.
     """

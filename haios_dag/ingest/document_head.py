@@ -32,10 +32,7 @@ def of(fields: Mapping[str, Any], problem: str | None) -> str:
 
 
 def load(text: str | None) -> Head:
-    """Return the head in a JSON text; invalid JSON becomes a head that says so.
-
-    Several at once are better read as one list: JSON is then parsed in one go.
-    """
+    """Return the head in a JSON text; invalid JSON becomes a head that says so."""
     try:
         value = json.loads(text or "null")
     except (ValueError, RecursionError):

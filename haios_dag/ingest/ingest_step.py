@@ -39,10 +39,9 @@ def idle(workspace: Workspace) -> str | None:
 
 
 def run(beat: BeatContext) -> None:
-    """Make memory say what the files say.
+    """Make memory say what the files say; raise DocumentError at the end.
 
-    A file that cannot be read does not stop the others; it is tried again at every beat. Raise
-    DocumentError naming such files when the others are done.
+    A file that cannot be read does not stop the others; it is tried again at every beat.
     """
     workspace, counts = beat.workspace, beat.counts
     counts.start("documents", "removed", "new_concepts", "traces")
@@ -109,10 +108,7 @@ class _Ingest:
         return refusal
 
     def read(self, paths: Sequence[str], counts: Counts, *, keep_traces: bool) -> list[str]:
-        """Parse some files, then write what they say in one short transaction.
-
-        Return what is wrong with those that cannot be read.
-        """
+        """Store what some files say in one short transaction; return what is wrong with others."""
         problems: list[str] = []
         parsed: list[tuple[str, Recorded, Sequence[Statement], Sequence[Trace]]] = []
         for path in paths:

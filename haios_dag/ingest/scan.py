@@ -17,11 +17,7 @@ ScannedFile = tuple[str, FileState]
 
 
 def find_files(workspace: Workspace) -> dict[str, ScannedFile]:
-    """Return every file that ingest reads, by its path as memory keeps it, in no order.
-
-    Symbolic links below the folders are not followed: they could lead out of the workspace, or
-    round in circles.
-    """
+    """Return every file that ingest reads, by its path in memory; no symbolic link is followed."""
     root, settings = workspace.root, workspace.config.ingest
     found: dict[str, ScannedFile] = {}
     for folder in settings.folders:

@@ -134,10 +134,7 @@ def _words(text: str) -> int:
 
 
 def _is_statement(text: str) -> bool:
-    """Tell whether a cleaned text says something in words.
-
-    It does not when it is struck through, a template's placeholder, or unfenced code.
-    """
+    """Tell whether it says something in words: no strike-through, placeholder or unfenced code."""
     text = text.lstrip()
     if "{{" in text or text.startswith("~~") or _CALL.match(text):
         return False
@@ -234,10 +231,7 @@ _KINDS = tuple(
 
 
 def kind(text: str) -> str:
-    """Return a statement's type: Decision, Directive, Proposal, Critique or Episteme.
-
-    The names are those of HAIOS's concepts; Episteme, plain knowledge, is what remains.
-    """
+    """Return a statement's type, a name of HAIOS's; Episteme, plain knowledge, is what remains."""
     return next((name for name, rule in _KINDS if rule.search(text)), "Episteme")
 
 
@@ -249,9 +243,5 @@ _MASKED = re.compile(
 
 
 def form(text: str) -> str:
-    """Return what a statement shares with others of its template; linear in the text's length.
-
-    Ids, numbers, dates, code and paths become `#`, the rest lower case with single blanks:
-    `form(form(text)) == form(text)`.
-    """
+    """Return a statement in lower case with `#` for ids, numbers, dates, code and paths."""
     return _MASKED.sub("#", one_line(text)).lower()

@@ -60,11 +60,8 @@ _SPECIFIC = re.compile(r"[`\d_/\"]|\w[A-Z]|\W[A-Z]")
 def from_document(document: ParsedDocument) -> Trace | None:
     """Return the trace of an investigation or a checkpoint, or None for any other document.
 
-    Which it is, its front matter says: `template`, or a work item's `type`. The outcome follows
-    from `status`: a word for finished is success, one for given up is failure, and any other
-    (active, pending, blocked) is partial_success, for its author left it open. The checkpoints
-    of 2026 have no status, but the lists `completed` and `pending`: something completed is
-    success. None also when there is too little text, as in a template that was not filled in.
+    The outcome follows from `status`; what its author left open is partial_success. Checkpoints of
+    2026 have none, but a list of what is `completed`. A template not filled in gives no trace.
     """
     fields = document.fields
     template = fields.get("template")
@@ -169,10 +166,7 @@ def _first_time(fields: Mapping[str, Any]) -> str | None:
 
 
 def _utc(value: object) -> str | None:
-    """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC.
-
-    So machines in every time zone store the same row.
-    """
+    """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC."""
     try:
         if isinstance(value, str):
             value = dt.datetime.fromisoformat(value)
@@ -191,8 +185,8 @@ def _utc(value: object) -> str | None:
 def from_lines(data: bytes) -> tuple[list[Trace], list[str]]:
     """Return the valid traces of a trace file and, as `line N: reason`, what is wrong with others.
 
-    Of lines with one `id` the last one counts. Blank lines are passed over, and so is a last line
-    that is not yet ended and not yet JSON: its writer is at work.
+    Of lines with one `id` the last one counts. A last line not yet ended and not yet JSON is passed
+    over: its writer is at work.
     """
     found: dict[str, Trace] = {}
     problems: list[str] = []

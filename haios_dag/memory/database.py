@@ -56,11 +56,7 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
-        """Open the database at `path`; with `create`, make an empty one where there is none.
-
-        Nothing else is changed. Raise MemoryUnavailableError when it is missing (and not `create`),
-        is not a database, or cannot be used.
-        """
+        """Open the database at `path`; with `create`, make an empty one where there is none."""
         if not _is_file(path):
             if not create:
                 raise MemoryUnavailableError(
@@ -97,10 +93,7 @@ class Database:
             _load_vec0(self.connection)
 
     def _check_length(self) -> None:
-        """Refuse a file that ends within a page, which SQLite takes for zeros.
-
-        Only where no write-ahead log could hold that page.
-        """
+        """Refuse a file that ends within a page, unless a write-ahead log may hold that page."""
         log = self.path.with_name(f"{self.path.name}-wal")
         page = self.value("PRAGMA page_size")
         try:

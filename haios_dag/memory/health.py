@@ -133,7 +133,7 @@ class SqliteHealth:
                 yield Broken(what, len(rows), some, any(row[1] for row in rows))
 
     def count(self, fault: Fault, model: str, dimensions: int) -> int:
-        return self._count(FAULTS[fault], {"model": model, "size": dimensions * 4})
+        return self._count(FAULTS[fault], model=model, size=dimensions * 4)
 
     def coverage(self) -> tuple[int, int]:
         embedded, every = self._db.row(
@@ -157,9 +157,8 @@ class SqliteHealth:
             " AND dag_hash(CAST(content AS BLOB)) != text_hash"
         )
         with self._db.translated():
-            return None if self._words_agree(seconds, edited=bool(edited)) else (
-                "it disagrees with the texts"
-            )  # fmt: skip
+            agrees = self._words_agree(seconds, edited=bool(edited))
+        return None if agrees else "it disagrees with the texts"
 
     def _words_agree(self, seconds: float, *, edited: bool) -> bool:
         """Let FTS5 check its index, against the texts where none was edited."""
@@ -246,19 +245,17 @@ class SqliteHealth:
             raise
 
     def forget_vanished(self) -> int:
-        with self._db.transaction() as connection:
-            return connection.execute(
-                f"UPDATE dag_items SET state = 'orphan', model = NULL WHERE {_LOST}"
-            ).rowcount
+        gone = f"UPDATE dag_items SET state = 'orphan', model = NULL WHERE {_LOST}"
+        with self._db.transaction():
+            return self._db.execute(gone).rowcount
 
     def forget_dangling(self) -> int:
         removed = 0
-        with self._db.transaction() as connection:
+        keys = 'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)'
+        with self._db.transaction():
             for table in [name for name in self.dangling() if name.startswith("dag_")]:
-                for parent, ours, theirs in connection.execute(
-                    'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)', (table,)
-                ).fetchall():
-                    removed += connection.execute(
+                for parent, ours, theirs in self._db.rows(keys, (table,)):
+                    removed += self._db.execute(
                         f"DELETE FROM {table} WHERE {ours} IS NOT NULL AND NOT EXISTS"
                         f" (SELECT 1 FROM {parent} AS p WHERE p.{theirs} = {table}.{ours})"
                     ).rowcount
@@ -266,16 +263,15 @@ class SqliteHealth:
 
     def embed_again(self, model: str, dimensions: int) -> int:
         size = {"model": model, "size": dimensions * 4}
-        with self._db.transaction() as connection:
+        with self._db.transaction():
             for table in ("embeddings", "dag_trace_vectors"):
-                connection.execute(f"DELETE {_WRONG_LENGTH.format(table)}", size)
-            return connection.execute(
-                f"UPDATE dag_items SET model = NULL WHERE {_NO_VECTOR} OR {_OTHERS}", size
-            ).rowcount
+                self._db.execute(f"DELETE {_WRONG_LENGTH.format(table)}", size)
+            again = f"UPDATE dag_items SET model = NULL WHERE {_NO_VECTOR} OR {_OTHERS}"
+            return self._db.execute(again, size).rowcount
 
     def count_again(self) -> None:
-        with self._db.transaction() as connection:
-            connection.execute(
+        with self._db.transaction():
+            self._db.execute(
                 "UPDATE dag_counts SET number = (SELECT count(*) FROM dag_items AS i WHERE i.kind ="
                 " dag_counts.kind AND i.state = dag_counts.state"
                 " AND (i.model IS NOT NULL) = embedded)"
@@ -285,5 +281,5 @@ class SqliteHealth:
         with self._db.transaction():
             self._words.rebuild()
 
-    def _count(self, rows: str, values: dict[str, object] | None = None) -> int:
-        return int(self._db.value(f"SELECT count(*) FROM {rows}", values or {}))
+    def _count(self, rows: str, **values: object) -> int:
+        return int(self._db.value(f"SELECT count(*) FROM {rows}", values))

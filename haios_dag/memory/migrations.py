@@ -73,10 +73,7 @@ def script(name: str) -> str:
 
 
 def version(database: Database) -> int:
-    """Return the version of a memory: 0 where no beat has worked on it.
-
-    Raise MemoryUnavailableError when a newer release did.
-    """
+    """Return the version of a memory, 0 before its first beat; refuse that of a newer release."""
     if not database.columns("dag_meta"):
         return 0
     found = database.value("SELECT value FROM dag_meta WHERE key = 'version'")
@@ -89,10 +86,7 @@ def version(database: Database) -> int:
 
 
 def check(database: Database, *, create: bool) -> None:
-    """Raise MemoryUnavailableError unless this is a memory that this release can read.
-
-    With `create`, an empty database will do. Nothing is changed.
-    """
+    """Refuse what is no memory that this release can read; with `create`, empty will do."""
     if database.is_empty():
         if not create:
             raise MemoryUnavailableError(f"{database.path} is empty; a beat with ingest fills it")

@@ -28,10 +28,9 @@ class Items(Protocol):
         """Return the title of a trace's strategy, or what it asked."""
 
     def adopt(self) -> int:
-        """Take in concepts and traces that other programs have added; return how many.
+        """Take in what other programs have added, taken in clusters and bridged since.
 
-        Concepts that another program's synthesis has taken since are marked as consumed, and pairs
-        that it has bridged as bridged.
+        Return how many concepts and traces are new.
         """
 
 
@@ -79,10 +78,7 @@ class Vectors(Protocol):
         """Return the model of the embedding space in use; None before the first beat."""
 
     def use_space(self, model: str) -> None:
-        """Make `model` the space in use: every item waits for a vector in it again.
-
-        Vectors of other models stay, and are never compared with these.
-        """
+        """Make `model` the space in use: every item waits for a vector in it again."""
 
     def has_unembedded(self) -> bool:
         """Tell whether any item waits for a vector, or other programs have added items."""
@@ -107,14 +103,13 @@ class Vectors(Protocol):
     ) -> "Iterator[tuple[Ids, Matrix]]":
         """Yield ids and vectors of all items of a kind, insights too, up to `size` rows at a time.
 
-        They may come from a cache, so they only propose: an item may come twice, with a vector that
-        it had before. `read` decides, and raises as this does.
+        They may come from a cache, with vectors that an item had before: only `read` decides.
         """
 
     def refresh_cache(self, model: str, dimensions: int) -> list[str]:
         """Bring the cache of the concepts' vectors up to date; return what to warn of.
 
-        Without a cache nothing is missing but speed. The caller holds the lock of the beat.
+        The caller holds the lock of the beat.
         """
 
     def remove_cache(self) -> None:
@@ -160,11 +155,7 @@ class Insights(Protocol):
         """
 
     def revise(
-        self,
-        kind: records.ClusterType,
-        insight: int,
-        draft: records.Draft,
-        beat: str | None,
+        self, kind: records.ClusterType, insight: int, draft: records.Draft, beat: str | None
     ) -> None:
         """Give an insight its new text and the sources it gained; earlier texts are kept."""
 
@@ -222,11 +213,7 @@ class Search(Protocol):
         """
 
     def rarity(self, terms: Sequence[str]) -> list[float]:
-        """Return how much each term tells: log(1 + (N - n + 0.5) / (n + 0.5)).
-
-        That is the inverse document frequency of BM25 (Robertson and Zaragoza 2009), kept above 0;
-        n of N concepts have the term. Terms as in `by_words`.
-        """
+        """Return how much each term tells: its inverse document frequency, above 0."""
 
     def answering(self, concepts: Sequence[int], model: str) -> list[int]:
         """Return those of the concepts that may answer and have a vector, ascending."""
@@ -292,8 +279,7 @@ class Health(Protocol):
     def word_index(self, seconds: float = 5) -> str | None:
         """Return what is wrong with the word index, or None.
 
-        Takes the writer's lock for so many seconds at most, so that a beat that waits for it still
-        gets it; raise MemoryUnavailableError where they are too few.
+        Takes the writer's lock; raise MemoryUnavailableError where these seconds are too few.
         """
 
     def cache_disagrees(self, model: str, dimensions: int) -> str | None:

@@ -51,10 +51,7 @@ _ONE_BY_ONE = (
 
 
 def counts(database: Database, *, prepared: bool) -> dict[str, int]:
-    """Return what `Store.counts` promises.
-
-    While another program has deleted items, those that are still there are counted one by one.
-    """
+    """Return what `Store.counts` promises; one by one while another program has deleted items."""
     if not prepared:
         return _named(database, _HAIOS)
     found = _named(database, _OURS)

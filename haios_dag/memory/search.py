@@ -65,7 +65,7 @@ class SqliteSearch:
         )
 
     def rarity(self, terms: Sequence[str]) -> list[float]:
-        # The highest id stands for how many concepts there are.
+        # As in BM25 (Robertson and Zaragoza 2009); the highest id stands for their number.
         every = self._db.value("SELECT coalesce(max(id), 0) FROM dag_text_docsize")
         counted = "SELECT count(*) FROM dag_text WHERE dag_text MATCH ?"
         found = [self._db.value(counted, (_phrase(term),)) for term in terms]

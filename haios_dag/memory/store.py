@@ -42,12 +42,7 @@ class SqliteStore:
 
     @classmethod
     def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
-        """Open the memory at `path`; with `create`, make it when it is missing or empty.
-
-        A reader never creates or changes anything. A writer brings the tables up to date. Raise
-        MemoryUnavailableError when the memory is missing (and not `create`), is not a memory, is of
-        a newer release, or cannot be used.
-        """
+        """Open the memory at `path` as `open_memory` does; a writer updates its tables."""
         database = Database.open(path, write=write, create=create)
         try:
             migrations.check(database, create=create)

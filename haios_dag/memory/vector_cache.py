@@ -76,10 +76,7 @@ class Cache:
             yield int(self.ids[row, 0]), int(self.ids[row, 1]), self.vectors[row].tobytes()
 
     def append(self, rows: Iterator[Row], number: int) -> None:
-        """Add rows with higher ids; `number` is how many at least, for the space they take.
-
-        When this ends early, by OSError or a kill, a new cache is made the next time.
-        """
+        """Add rows with higher ids; `number` is how many at least, for the space they take."""
         first = list(islice(rows, 1))
         if not first:
             return

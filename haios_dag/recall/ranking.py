@@ -82,10 +82,7 @@ def terms(query: str) -> list[str]:
 
 
 def fuse(near: Sequence[tuple[int, float]], wordy: Sequence[int]) -> list[Ranked]:
-    """Return the ids of both rankings by the sum of 1 / (60 + rank), highest first, ties by id.
-
-    `near` are ids with their cosines, both best first.
-    """
+    """Return the ids by the sum of 1 / (60 + rank), ties by id; both rankings are best first."""
     meaning = {id_: (rank, cosine) for rank, (id_, cosine) in enumerate(near, start=1)}
     words = {id_: rank for rank, id_ in enumerate(wordy, start=1)}
     fused = []
@@ -108,11 +105,7 @@ def _vector(query: str, words: Sequence[str], weights: Sequence[float]) -> "Matr
 
 
 def _by_meaning(store: "Store", asked: "Matrix", limit: int) -> list[tuple[int, float]]:
-    """Return the ids nearest to a unit vector with their cosines, best first, ties by id.
-
-    Every vector is compared; one that shares nothing with the query, cosine 0 or less, is no
-    answer.
-    """
+    """Return the nearest ids with their cosines above 0, best first, ties by id."""
     import numpy as np  # 70 ms
 
     from haios_dag.embedding.cosines import rounded

@@ -17,10 +17,7 @@ _INDENT = " " * 11
 
 
 def show(workspace: Workspace, words: list[str], count: int = 10, *, json: bool = False) -> None:
-    """Print the best answers to a query, and on stderr what could not be searched.
-
-    With `json`, as JSON lines of the schema `recall`. Raise HaiosError.
-    """
+    """Print the answers, with `json` as the schema `recall`; raise HaiosError."""
     query = " ".join(words)
     if not query.strip():
         raise HaiosError("empty query; usage: doit recall [-n 10] [--json] WORDS")

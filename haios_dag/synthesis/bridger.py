@@ -40,10 +40,7 @@ class Bridger:
         counts.start("compared", "new_bridges", "revised_bridges", "refused", "waiting")
 
     def search(self) -> None:
-        """Compare every pair that has a new side, and keep those above the threshold.
-
-        A trace whose text changed counts as new; its bridges then get new texts.
-        """
+        """Compare every pair that has a new side, a trace's new text too; keep those alike."""
         concepts = self.store.bridges.unbridged("concept")
         traces = self.store.bridges.unbridged("trace")
         if not concepts and not traces:

@@ -27,10 +27,7 @@ _HIGHEST = 2**63 - 1  # what SQLite holds
 
 
 def explain(workspace: Workspace, words: Sequence[str]) -> None:
-    """Print why the insight or bridge with this id exists, or where a concept stands.
-
-    Raise HaiosError when the words are no id, or memory knows no such concept.
-    """
+    """Print why an insight or bridge exists, or where a concept stands; raise HaiosError."""
     digits = words[0] if len(words) == 1 else ""
     if not (digits.isascii() and digits.isdecimal() and int(digits[:20]) <= _HIGHEST):
         raise HaiosError("name one id of a concept or insight: doit synthesis-explain 12")

@@ -131,10 +131,7 @@ class Refusal:
 
 
 def extract(members: Sequence[SourceText], vectors: "Matrix", embed: Embed) -> Extract | Refusal:
-    """Return what these members (unit vectors as rows, same order) say together.
-
-    `embed` gives unit vectors. The result does not depend on the order in which members came.
-    """
+    """Return what these members (unit vectors as rows) say together, in any order of theirs."""
     if len(frozenset().union(*(member.documents for member in members))) < 2:  # noqa: PLR2004
         return Refusal("all sources stand in one document")
     by_id = sorted(range(len(members)), key=lambda i: members[i].id)  # sums round by their order
