@@ -116,6 +116,12 @@ class Database:
         with self.translated():
             return self.connection.execute(sql, values)
 
+    def insert(self, table: str, **values: object) -> int:
+        """Add a row to a table with an `id`; return that."""
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
+        return int(self.value(sql, [*values.values()]))
+
     def executemany(self, sql: str, rows: Iterable[Values]) -> None:
         """Execute one statement for each row of values."""
         with self.translated():

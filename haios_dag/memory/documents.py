@@ -27,10 +27,6 @@ WHERE kind = 'concept' AND form = :form AND state IN ('live', 'orphan', 'boilerp
     AND state != {_DERIVED}
 """
 _LEDGER = "FROM dag_documents JOIN artifacts ON id = artifact_id"
-_TRACE_COLUMNS = (
-    "query", "approach_taken", "outcome", "failure_reason", "strategy_title",
-    "strategy_description", "strategy_content", "timestamp",
-)  # fmt: skip
 
 
 class SqliteDocuments:
@@ -174,15 +170,8 @@ class SqliteDocuments:
                     (statement.form, known[0]),
                 )
             return known[0], False
-        concept = self._db.value(
-            "INSERT INTO concepts (type, content) VALUES (?, ?) RETURNING id",
-            (statement.type, statement.text),
-        )
-        self._db.execute(
-            "INSERT INTO dag_items (kind, id, state, text_hash, form)"
-            " VALUES ('concept', ?, 'live', ?, ?)",
-            (concept, digest, statement.form),
-        )
+        concept = self._db.insert("concepts", type=statement.type, content=statement.text)
+        self._items.add("concept", concept, "live", digest, statement.form)
         return concept, True
 
     def _derive_states(self, forms: Iterable[str], boilerplate_documents: int) -> None:
@@ -198,35 +187,29 @@ class SqliteDocuments:
         )
         for trace in traces:
             digest = text_hash(repr(trace))
-            values = (*trace[1:-1], trace.timestamp or clock.utc_sql(clock.now()))
-            if trace.key in known:
-                self._put_trace(known.pop(trace.key), digest, values)
-            else:
-                self._add_trace(artifact, path, trace.key, digest, values)
+            values = trace._asdict()
+            key = values.pop("key")
+            values["timestamp"] = trace.timestamp or clock.utc_sql(clock.now())
+            if key in known:
+                self._put_trace(known.pop(key), digest, values)
+                continue
+            added = self._db.insert(
+                "reasoning_traces",
+                **values,
+                context_snapshot=json.dumps({"source": path}),
+                extraction_model="haios-dag:structure",
+            )
+            self._db.execute(
+                "INSERT INTO dag_traces (trace_id, artifact_id, key) VALUES (?, ?, ?)",
+                (added, artifact, key),
+            )
+            self._items.add("trace", added, "live", digest)
         self._db.executemany(
             "UPDATE dag_items SET state = 'orphan' WHERE kind = 'trace' AND id = ?",
             [(gone,) for gone in known.values()],
         )
 
-    def _add_trace(
-        self, artifact: int, path: str, key: str, digest: bytes, values: Sequence[str | None]
-    ) -> None:
-        trace = self._db.value(
-            f"INSERT INTO reasoning_traces ({', '.join(_TRACE_COLUMNS)}, context_snapshot,"
-            " extraction_model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'haios-dag:structure')"
-            " RETURNING id",
-            (*values, json.dumps({"source": path})),
-        )
-        self._db.execute(
-            "INSERT INTO dag_traces (trace_id, artifact_id, key) VALUES (?, ?, ?)",
-            (trace, artifact, key),
-        )
-        self._db.execute(
-            "INSERT INTO dag_items (kind, id, state, text_hash) VALUES ('trace', ?, 'live', ?)",
-            (trace, digest),
-        )
-
-    def _put_trace(self, trace: int, digest: bytes, values: Sequence[str | None]) -> None:
+    def _put_trace(self, trace: int, digest: bytes, values: dict[str, str | None]) -> None:
         """Make a known trace live, with these values."""
         if self._db.execute(
             "UPDATE dag_items SET state = 'live' WHERE kind = 'trace' AND id = ? AND text_hash = ?",
@@ -234,8 +217,8 @@ class SqliteDocuments:
         ).rowcount:
             return  # unchanged
         self._db.execute(
-            f"UPDATE reasoning_traces SET {' = ?, '.join(_TRACE_COLUMNS)} = ? WHERE id = ?",
-            (*values, trace),
+            f"UPDATE reasoning_traces SET {' = ?, '.join(values)} = ? WHERE id = ?",
+            (*values.values(), trace),
         )
         # Its text is new, so its vector and its bridges are; its cluster was considered once.
         self._db.execute(

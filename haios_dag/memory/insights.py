@@ -88,27 +88,25 @@ class SqliteInsights:
 
     def add(self, kind: ClusterType, draft: Draft, beat: str | None) -> int:
         now = clock.local_naive(clock.now())
-        insight = int(
-            self._db.value(
-                "INSERT INTO concepts (type, content, source_adr, synthesis_confidence,"
-                " synthesized_at) VALUES ('SynthesizedInsight', ?, 'virtual:synthesis', ?, ?)"
-                " RETURNING id",
-                (draft.content, draft.confidence, now),
-            )
+        insight = self._db.insert(
+            "concepts",
+            type="SynthesizedInsight",
+            content=draft.content,
+            source_adr="virtual:synthesis",
+            synthesis_confidence=draft.confidence,
+            synthesized_at=now,
         )
-        cluster = self._db.value(
-            "INSERT INTO synthesis_clusters (cluster_type, synthesized_concept_id, status,"
-            " synthesized_at) VALUES (?, ?, 'synthesized', ?) RETURNING id",
-            (kind, insight, now),
+        cluster = self._db.insert(
+            "synthesis_clusters",
+            cluster_type=kind,
+            synthesized_concept_id=insight,
+            status="synthesized",
+            synthesized_at=now,
         )
         self._db.execute(
             "UPDATE concepts SET synthesis_cluster_id = ? WHERE id = ?", (cluster, insight)
         )
-        self._db.execute(
-            "INSERT INTO dag_items (kind, id, state, text_hash)"
-            " VALUES ('concept', ?, 'product', ?)",
-            (insight, text_hash(draft.content)),
-        )
+        self._items.add("concept", insight, "product", text_hash(draft.content))
         self._items.see_clusters()
         self._add_sources(kind, insight, cluster, draft.sources)
         self._put_text(insight, draft, beat)

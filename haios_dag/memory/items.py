@@ -63,7 +63,7 @@ _ADOPT_BRIDGES = (
 
 
 class SqliteItems:
-    """See `protocol.Items`; `exists`, `ids` and `see_clusters` are for the other parts."""
+    """See `protocol.Items`; `exists`, `ids`, `add` and `see_clusters` are for the other parts."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -81,6 +81,14 @@ class SqliteItems:
         """Return the ids of items, ascending; with `among`, the condition has `AMONG` in it."""
         values = (kind,) if among is None else (kind, json.dumps(list(among)))
         return self._db.column(f"SELECT id FROM dag_items WHERE {where} ORDER BY id", values)
+
+    def add(
+        self, kind: Kind, item: int, state: str, text_hash: bytes, form: str | None = None
+    ) -> None:
+        """Take in an item that this program has written."""
+        self._db.insert(
+            "dag_items", kind=kind, id=item, state=state, text_hash=text_hash, form=form
+        )
 
     def text(self, kind: Kind, item: int) -> str:
         return str(self._db.value(_TEXTS[kind], (item,)) or "")[:EMBEDDED_CHARACTERS]

@@ -28,10 +28,7 @@ class Items(Protocol):
         """Return the title of a trace's strategy, or what it asked."""
 
     def adopt(self) -> int:
-        """Take in what other programs have added, taken in clusters and bridged since.
-
-        Return how many concepts and traces are new.
-        """
+        """Take in what other programs added, clustered and bridged; return how many are new."""
 
 
 class Documents(Protocol):
@@ -59,9 +56,8 @@ class Documents(Protocol):
     ) -> int:
         """Make memory say what the file says now; return how many concepts are new.
 
-        Occurrences that the file no longer has are removed, and its traces become orphans; neither
-        concepts nor traces are deleted. A statement whose form stands in `boilerplate_documents`
-        documents is boilerplate.
+        Neither concepts nor traces are deleted: what no file has any more becomes an orphan. A
+        statement whose form stands in `boilerplate_documents` documents is boilerplate.
         """
 
     def remove(self, path: str, boilerplate_documents: int) -> None:
@@ -107,10 +103,7 @@ class Vectors(Protocol):
         """
 
     def refresh_cache(self, model: str, dimensions: int) -> list[str]:
-        """Bring the cache of the concepts' vectors up to date; return what to warn of.
-
-        The caller holds the lock of the beat.
-        """
+        """Update the cache of vectors, under the beat's lock; return what to warn of."""
 
     def remove_cache(self) -> None:
         """Delete the cache; raise MemoryUnavailableError where that fails."""
@@ -207,10 +200,7 @@ class Search(Protocol):
         """Return why words cannot be searched, or None when they can."""
 
     def by_words(self, terms: Sequence[str], limit: int) -> list[int]:
-        """Return the ids of concepts with any of the terms, best BM25 first, ties by id.
-
-        A term of several words is a phrase. The terms may be any text without NUL.
-        """
+        """Return the ids of concepts with any of these words or phrases, best BM25 first."""
 
     def rarity(self, terms: Sequence[str]) -> list[float]:
         """Return how much each term tells: its inverse document frequency, above 0."""
@@ -246,10 +236,7 @@ class Undo(Protocol):
         """
 
     def take_back(self) -> records.Undone:
-        """Reverse the recorded synthesis, all of it or nothing.
-
-        Raise UndoError when there is none, or when something else rests on it by now.
-        """
+        """Reverse the recorded synthesis; raise UndoError, and change nothing, where it cannot."""
 
 
 class Health(Protocol):
@@ -292,10 +279,7 @@ class Health(Protocol):
         """Return what each beat wrote."""
 
     def back_up(self, target: Path, step: Callable[[int, int], None]) -> None:
-        """Copy the memory to a new, private file; `step` is given the pages left and in all.
-
-        Raise OSError or MemoryUnavailableError; then there is no copy.
-        """
+        """Copy the memory to a new, private file; `step` is given the pages left and in all."""
 
     def forget_vanished(self) -> int:
         """Mark items that another program has deleted as orphans; return how many."""
@@ -338,8 +322,7 @@ class Store(Protocol):
     def counts(self) -> dict[str, int]:
         """Return what the memory holds, for the status; costs the same at any size.
 
-        `unembedded`, `unconsidered` and `waiting_pairs` are the backlog: items without a vector,
-        items with one that are not clustered yet, pairs not yet bridged. A memory that no beat has
+        `unembedded`, `unconsidered` and `waiting_pairs` are the backlog. A memory that no beat has
         prepared has only `concepts`, `entities` and `traces`.
         """
 
