@@ -6,6 +6,7 @@ squares of the factors, so the dot product of two texts is 0.65 x cosine + 0.35 
 and the very words, which in a workspace full of names often tell more.
 """
 
+import collections
 import functools
 import math
 import re
@@ -118,10 +119,7 @@ def _hashed_words(texts: Sequence[str]) -> "Matrix":
 
     rows = np.zeros((len(texts), _HASHED), np.float32)
     for row, text in zip(rows, texts, strict=True):
-        counts: dict[str, int] = {}
-        for word in _WORD.findall(text.lower()):
-            counts[word] = counts.get(word, 0) + 1
-        for word, count in counts.items():
+        for word, count in collections.Counter(_WORD.findall(text.lower())).items():
             bucket, sign = _bucket(word)
             row[bucket] += sign * math.sqrt(count)
     return rows

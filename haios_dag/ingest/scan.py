@@ -31,7 +31,6 @@ def find_files(workspace: Workspace) -> dict[str, ScannedFile]:
 
 
 def _prefix(folder: str) -> str:
-    """Return what the names of a configured folder's files begin with."""
     name = os.path.normpath(folder).replace(os.sep, "/")
     return "" if name == "." else f"{name}/"
 

@@ -23,17 +23,13 @@ MIN_WORDS = 12  # a document with fewer in all fields gives no trace
 # --- documents -------------------------------------------------------------------------------
 
 _TEMPLATES = ("checkpoint", "investigation", "handoff_investigation")
-_SUCCEEDED = (
-    "complete",
-    "completed",
-    "closed",
-    "done",
-    "archived",
-    "resolved",
-    "final",
-    "accepted",
-)
-_FAILED = ("wontfix", "abandoned", "rejected", "cancelled", "invalid", "dismissed", "failed")
+_OUTCOMES: dict[str, TraceOutcome] = {
+    **dict.fromkeys(("complete", "completed", "closed", "done", "archived"), "success"),
+    **dict.fromkeys(("resolved", "final", "accepted"), "success"),
+    **dict.fromkeys(("wontfix", "abandoned", "rejected", "cancelled"), "failure"),
+    **dict.fromkeys(("invalid", "dismissed", "failed"), "failure"),
+}
+_DATES = ("date", "closed", "created", "last_updated", "generated")
 
 # Lists of things to tick off, to read or to do elsewhere say nothing of this attempt.
 _ASIDE = re.compile(
@@ -69,7 +65,8 @@ def from_document(document: ParsedDocument) -> Trace | None:
         template == "work_item" and fields.get("type") == "investigation"
     ):
         return None
-    top = _first_heading(document)
+    headings = (statement.heading for statement in document.statements)
+    top = next(filter(None, headings), "").split(" > ")[0]
     parts = _parts(document.statements, top)
     done = _texts(fields.get("completed"))
     approach = parts["approach"] + done
@@ -80,23 +77,18 @@ def from_document(document: ParsedDocument) -> Trace | None:
     if len(" ".join(approach + content + summary).split()) < MIN_WORDS or not title:
         return None
     status = str(fields.get("status") or ("done" if done else "")).strip().casefold()
+    outcome = _OUTCOMES.get(status, "partial_success")
     return Trace(
         key="",
         query=_join(parts["query"]) or title,
         approach_taken=_join(approach or summary or content),
-        outcome=_outcome(status),
-        failure_reason=f"status: {status}" if status in _FAILED else None,
+        outcome=outcome,
+        failure_reason=f"status: {status}" if outcome == "failure" else None,
         strategy_title=title,
         strategy_description=_join(summary or content[:1]),
         strategy_content=_join(content if summary else content[1:]),
-        timestamp=_first_time(fields),
+        timestamp=next(filter(None, (_utc(fields.get(name)) for name in _DATES)), None),
     )
-
-
-def _outcome(status: str) -> TraceOutcome:
-    if status in _SUCCEEDED:
-        return "success"
-    return "failure" if status in _FAILED else "partial_success"
 
 
 def _parts(statements: Iterable[Statement], top: str) -> dict[str, list[str]]:
@@ -119,13 +111,7 @@ def _part(path: list[str]) -> str:
     """Return the part of a section: of its outermost heading that tells, or ""."""
     if any(map(_ASIDE.search, path)):
         return ""
-    found = (part for heading in path for part, words in _PARTS if words.search(heading))
-    return next(found, "")
-
-
-def _first_heading(document: ParsedDocument) -> str:
-    headings = (statement.heading for statement in document.statements)
-    return next(filter(None, headings), "").split(" > ")[0]
+    return next((part for head in path for part, words in _PARTS if words.search(head)), "")
 
 
 def _session_title(fields: Mapping[str, Any], done: list[str]) -> str:
@@ -156,13 +142,6 @@ def _join(texts: Iterable[str]) -> str:
             break
         joined = longer
     return joined
-
-
-def _first_time(fields: Mapping[str, Any]) -> str | None:
-    for name in ("date", "closed", "created", "last_updated", "generated"):
-        if found := _utc(fields.get(name)):
-            return found
-    return None
 
 
 def _utc(value: object) -> str | None:

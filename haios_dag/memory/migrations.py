@@ -46,7 +46,6 @@ _LOOKED_UP = [
 
 
 def _index_looked_up(database: Database) -> None:
-    """Index the columns that are looked up and have no index yet."""
     for table, column in _LOOKED_UP:
         if not database.value(
             "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list"

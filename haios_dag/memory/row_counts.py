@@ -61,7 +61,6 @@ def counts(database: Database, *, prepared: bool) -> dict[str, int]:
 
 
 def _named(database: Database, sql: str) -> dict[str, int]:
-    """Return the only row of a query by the names of its columns."""
     cursor = database.execute(sql)
     names = [column[0] for column in cursor.description]
     return dict(zip(names, map(int, cursor.fetchone()), strict=True))

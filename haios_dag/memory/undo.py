@@ -133,7 +133,6 @@ class SqliteUndo:
         )
 
     def _steps(self) -> dict[str, str | None]:
-        """Return the recorded steps with their beat."""
         return dict(self._db.rows("SELECT name, field FROM dag_undo WHERE change = 'step'"))
 
     def take_back(self) -> Undone:

@@ -181,7 +181,6 @@ def _appending(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _left(path: Path) -> list[int]:
-    """Return the size and the time of the last change."""
     stat = path.lstat()
     return [stat.st_size, stat.st_mtime_ns]
 

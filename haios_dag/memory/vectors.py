@@ -24,6 +24,10 @@ _ANY_TO_EMBED = (
     " OR (SELECT coalesce(max(id), 0) FROM reasoning_traces) >"
     "    (SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = 'trace')"
 )
+_TABLES = {
+    "concept": ("embeddings", "concept_id"),
+    "trace": ("dag_trace_vectors", "trace_id"),
+}
 # One vector an item: where a concept has several of one model, the latest.
 _VECTOR = {
     "concept": (
@@ -93,22 +97,16 @@ class SqliteVectors:
         return bytes(found) if found else None
 
     def put(self, model: str, rows: Sequence[tuple[Kind, int, bytes]]) -> None:
-        concepts = [
-            (id_, blob, model, len(blob) // 4) for kind, id_, blob in rows if kind == "concept"
-        ]
         self._db.executemany(
             "DELETE FROM embeddings WHERE concept_id = ? AND model = ?",
-            [(id_, model) for id_, *_ in concepts],
+            [(id_, model) for kind, id_, _ in rows if kind == "concept"],
         )
-        self._db.executemany(
-            "INSERT INTO embeddings (concept_id, vector, model, dimensions) VALUES (?, ?, ?, ?)",
-            concepts,
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO dag_trace_vectors (trace_id, vector, model, dimensions)"
-            " VALUES (?, ?, ?, ?)",
-            [(id_, blob, model, len(blob) // 4) for kind, id_, blob in rows if kind == "trace"],
-        )
+        for kind, (table, key) in _TABLES.items():
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO {table} ({key}, vector, model, dimensions)"
+                " VALUES (?, ?, ?, ?)",
+                [(id_, blob, model, len(blob) // 4) for of, id_, blob in rows if of == kind],
+            )
         self._db.executemany(
             "UPDATE dag_items SET model = ? WHERE kind = ? AND id = ?",
             [(model, kind, id_) for kind, id_, _ in rows],

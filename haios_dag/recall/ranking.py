@@ -48,30 +48,26 @@ class Answer(NamedTuple):
 def recall(workspace: "Workspace", query: str, count: int) -> tuple[list[Answer], list[str]]:
     """Return up to `count` answers, best first, and why a ranking is missing.
 
-    Any text is a query; the first 8,000 characters of it count, as of every text in memory. Raise
-    MemoryUnavailableError when there is no memory or no beat has worked on it, or ModelError.
+    Raise MemoryUnavailableError when no beat has worked on the memory, or ModelError.
     """
     query = query[:EMBEDDED_CHARACTERS]
     remarks: list[str] = []
-    with open_memory(workspace, write=False) as store:
+    depth = max(count, _DEPTH)
+    words = terms(query)
+    weights, wordy = [1.0] * len(words), list[int]()
+    near: list[tuple[int, float]] = []
+    with open_memory(workspace, write=False) as store, store.snapshot():
         store.check_prepared()
-        with store.snapshot():
-            depth = max(count, _DEPTH)
-            words = terms(query)
-            weights = [1.0] * len(words)
-            wordy: list[int] = []
-            if reason := store.search.lacks_words():
-                remarks.append(f"by meaning only, {reason}")
-            else:
-                wordy = store.search.by_words(words, depth)
-                weights = store.search.rarity(words)
-            near: list[tuple[int, float]] = []
-            if store.vectors.space() == space.DEFAULT.model:
-                near = _by_meaning(store, _vector(query, words, weights), depth)
-            else:
-                remarks.append("no text has a vector of this release yet, the next beat makes them")
-            ranking = fuse(near, wordy)[:count]
-            return [Answer(one, store.search.found(one.id)) for one in ranking], remarks
+        if reason := store.search.lacks_words():
+            remarks.append(f"by meaning only, {reason}")
+        else:
+            wordy, weights = store.search.by_words(words, depth), store.search.rarity(words)
+        if store.vectors.space() == space.DEFAULT.model:
+            near = _by_meaning(store, _vector(query, words, weights), depth)
+        else:
+            remarks.append("no text has a vector of this release yet, the next beat makes them")
+        ranking = fuse(near, wordy)[:count]
+        return [Answer(one, store.search.found(one.id)) for one in ranking], remarks
 
 
 def terms(query: str) -> list[str]:

@@ -48,7 +48,6 @@ def _lines(rank: int, answer: Answer) -> Iterator[str]:
 
 
 def _origin(origin: Origin) -> list[str]:
-    """Return where a source of an insight stands."""
     return [f"from {_place(place)}" for place in origin.places] or [
         f"from {origin.kind} {origin.id}, which no document states now"
     ]
@@ -59,7 +58,6 @@ def _place(place: Place) -> str:
 
 
 def _json(rank: int, answer: Answer) -> str:
-    """Return an answer as a line of ASCII JSON."""
     found, ranked = answer.found, answer.ranked
     line: dict[str, Any] = {
         "rank": rank,

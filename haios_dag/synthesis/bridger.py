@@ -97,7 +97,6 @@ class Bridger:
                     yield pair
 
     def _paths(self, kind: "Kind", item: int) -> frozenset[str]:
-        """Return the documents in which an item stands."""
         if (kind, item) not in self._known_paths:
             places = self.store.items.places(kind, item)
             self._known_paths[kind, item] = frozenset(place.path for place in places)

@@ -79,11 +79,12 @@ class Leaders:
             self._sizes[joined[0]] = self._sizes.get(joined[0], 1) + (joined[0] != item)
             joins.append(joined)
         self.add([ids[row] for row in lead[:leading]], vectors[lead[:leading]])
+        rows = np.arange(len(ids))
+        others = np.reshape([vector for _, vector in joins], vectors.shape)
+        cosines = rounded(vectors, others, rows, rows).tolist()
         return [
             (item, leader, 1.0 if leader == item else similarity)
-            for item, (leader, _), similarity in zip(
-                ids, joins, _similarities(vectors, joins), strict=True
-            )
+            for item, (leader, _), similarity in zip(ids, joins, cosines, strict=True)
         ]
 
     def _candidates(self, vectors: "Matrix") -> dict[int, list[_Candidate]]:
@@ -122,12 +123,3 @@ class Leaders:
             if sure or cosine(vector, other) >= self.threshold:
                 return leader, other
         return None
-
-
-def _similarities(vectors: "Matrix", joins: "list[tuple[int, Matrix]]") -> list[float]:
-    """Return the cosine of each row with the vector of what it joined."""
-    if not joins:
-        return []
-    rows = np.arange(len(joins))
-    others = np.stack([vector for _, vector in joins])
-    return [float(one) for one in rounded(vectors, others, rows, rows)]

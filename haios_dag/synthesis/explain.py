@@ -107,7 +107,6 @@ class _Explanation:
             yield from self._source(kind, item, how + copies.get(item, ""))
 
     def _bridge(self, product: "Product") -> Iterator[str]:
-        """Yield the two sides of a bridge."""
         if len(product.sources) != 2:  # noqa: PLR2004 - another program's
             yield f"sources: {len(product.sources)}, where a bridge has a concept and a trace"
             return

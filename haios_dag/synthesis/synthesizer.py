@@ -124,7 +124,6 @@ class Synthesizer:
         return grown
 
     def _note(self, kind: "Kind", grown: list[_Grown]) -> None:
-        """Note what would be written."""
         assert self.notes is not None  # noqa: S101 - else it is written
         for leader, gained, members, said in grown:
             known = self.store.insights.of_cluster(kind, leader)
