@@ -17,7 +17,6 @@ from haios_dag.memory.records import (
     Kind,
     Pair,
     Recorded,
-    Source,
     Statement,
     Trace,
 )
@@ -167,7 +166,7 @@ def draft(content: str, *sources: int) -> Draft:
     """Return an insight about to be written."""
     return Draft(
         content=content,
-        sources=[Source(one, 0.9) for one in sources],
+        sources=[(one, 0.9) for one in sources],
         confidence=0.75,
         model=MODEL,
         vector=blob(0, 1, 0, 0),

@@ -17,7 +17,8 @@ from haios_dag.memory.records import (
     Draft,
     Insight,
     Kind,
-    Source,
+    Product,
+    Revision,
     title_and_text,
 )
 from haios_dag.memory.vectors import SqliteVectors
@@ -119,7 +120,7 @@ class SqliteInsights:
         known = self._db.column(
             "SELECT member_id FROM synthesis_cluster_members WHERE cluster_id = ?", (cluster,)
         )
-        gained = [source for source in draft.sources if source.id not in set(known)]
+        gained = [one for one in draft.sources if one[0] not in set(known)]
         self._add_sources(kind, insight, cluster, gained)
         now = clock.local_naive(clock.now())
         self._db.execute(
@@ -142,23 +143,23 @@ class SqliteInsights:
         self._put_text(insight, draft, beat)
 
     def _add_sources(
-        self, kind: ClusterType, insight: int, cluster: int, sources: Sequence[Source]
+        self, kind: ClusterType, insight: int, cluster: int, sources: Sequence[tuple[int, float]]
     ) -> None:
         """Add one member and one provenance row a source, and make the counts agree."""
         self._db.executemany(
             "INSERT INTO synthesis_cluster_members (cluster_id, member_type, member_id,"
             " similarity_to_centroid) VALUES (?, ?, ?, ?)",
-            [(cluster, kind, source.id, source.similarity) for source in sources],
+            [(cluster, kind, id_, similarity) for id_, similarity in sources],
         )
         self._db.executemany(
             "INSERT INTO synthesis_provenance (synthesized_concept_id, source_type, source_id)"
             " VALUES (?, ?, ?)",
-            [(insight, kind, source.id) for source in sources],
+            [(insight, kind, id_) for id_, _ in sources],
         )
         if kind == "concept":
             self._db.executemany(
                 "UPDATE concepts SET synthesis_cluster_id = ? WHERE id = ?",
-                [(cluster, source.id) for source in sources],
+                [(cluster, id_) for id_, _ in sources],
             )
         self._db.execute(
             "UPDATE synthesis_clusters SET member_count = coalesce(member_count, 0) + ?"
@@ -200,6 +201,29 @@ class SqliteInsights:
             )
         )
         return found.get(0, 0), found.get(1, 0)
+
+    def product(self, concept: int) -> Product | None:
+        row = self._db.row(
+            "SELECT synthesis_clusters.id, cluster_type, CAST(content AS TEXT),"
+            " (SELECT leader FROM dag_clusters WHERE cluster_id = synthesis_clusters.id)"
+            " FROM concepts JOIN synthesis_clusters ON synthesized_concept_id = concepts.id"
+            " WHERE concepts.id = ? ORDER BY synthesis_clusters.id LIMIT 1",
+            (concept,),
+        )
+        if not row:
+            return None
+        cluster, kind, content, leader = row
+        sources = self._db.rows(
+            "SELECT member_id, similarity_to_centroid FROM synthesis_cluster_members"
+            " WHERE cluster_id = ? ORDER BY id",
+            (cluster,),
+        )
+        revisions = self._db.rows(
+            "SELECT revision, content, sources, method, reason, beat, created_at"
+            " FROM dag_revisions WHERE insight_id = ? ORDER BY revision",
+            (concept,),
+        )
+        return Product(kind, content, leader, sources, [Revision(*one) for one in revisions])
 
     def newest(self, count: int) -> list[Insight]:
         if not self._items.is_prepared():

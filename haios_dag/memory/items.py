@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from haios_dag.memory.database import Database
-from haios_dag.memory.records import EMBEDDED_CHARACTERS, Kind, Place
+from haios_dag.memory.records import EMBEDDED_CHARACTERS, Kind, Place, Standing
 
 # What is embedded and compared of a trace, as SQL over reasoning_traces.
 TRACE_TEXT = (
@@ -96,14 +96,20 @@ class SqliteItems:
     def places(self, kind: Kind, item: int) -> list[Place]:
         return [Place(*row) for row in self._db.rows(_PLACES[kind], (item,))]
 
-    def trace_title(self, trace: int) -> str:
-        return str(
-            self._db.value(
-                "SELECT coalesce(nullif(strategy_title, ''), query) FROM reasoning_traces"
-                " WHERE id = ?",
-                (trace,),
-            )
+    def standing(self, kind: Kind, item: int) -> Standing | None:
+        row = self._db.row(
+            "SELECT state, leader, similarity, (SELECT count(*) FROM dag_items AS alike"
+            " WHERE alike.kind = dag_items.kind AND alike.leader = dag_items.leader)"
+            " FROM dag_items WHERE kind = ? AND id = ?",
+            (kind, item),
         )
+        return Standing(*row) if row else None
+
+    def trace_title(self, trace: int) -> str:
+        sql = (
+            "SELECT coalesce(nullif(strategy_title, ''), query) FROM reasoning_traces WHERE id = ?"
+        )
+        return str(self._db.value(sql, (trace,)))
 
     def adopt(self) -> int:
         # Ids only grow, so every id above the highest known one is new. Each transaction of ours

@@ -24,6 +24,9 @@ class Items(Protocol):
     def places(self, kind: records.Kind, item: int) -> list[records.Place]:
         """Return where an item stands in the documents, ordered by path and line."""
 
+    def standing(self, kind: records.Kind, item: int) -> records.Standing | None:
+        """Return the state and the cluster of an item; None when the beat does not know it."""
+
     def trace_title(self, trace: int) -> str:
         """Return the title of a trace's strategy, or what it asked."""
 
@@ -84,6 +87,9 @@ class Vectors(Protocol):
 
     def of_text(self, text_hash: bytes, model: str) -> bytes | None:
         """Return the vector that an item with the same text already has, or None."""
+
+    def embedded(self, kind: records.Kind, items: Sequence[int], model: str) -> list[int]:
+        """Return those of the items that have a vector of this model, in the same order."""
 
     def put(self, model: str, rows: Sequence[tuple[records.Kind, int, bytes]]) -> None:
         """Store little-endian float32 vectors of items, and mark the items as embedded."""
@@ -155,6 +161,9 @@ class Insights(Protocol):
     def written_by(self, beat: str) -> tuple[int, int]:
         """Return how many insights and how many bridges a beat has added."""
 
+    def product(self, concept: int) -> records.Product | None:
+        """Return the insight or bridge with this id, also one of another program."""
+
     def newest(self, count: int) -> list[records.Insight]:
         """Return up to `count` insights, those written last first, without bridges."""
 
@@ -210,19 +219,6 @@ class Search(Protocol):
 
     def found(self, concept: int) -> records.FoundConcept:
         """Return a concept with its places, or an insight with its sources and theirs."""
-
-
-class Provenance(Protocol):
-    """Why an insight exists. Used by synthesis-explain."""
-
-    def product(self, concept: int) -> records.Product | None:
-        """Return the insight or bridge with this id, also one of another program."""
-
-    def standing(self, kind: records.Kind, item: int) -> records.Standing | None:
-        """Return where an item stands; None when the beat does not know it."""
-
-    def embedded(self, kind: records.Kind, items: Sequence[int], model: str) -> list[int]:
-        """Return those of the items that have a vector of this model, in the same order."""
 
 
 class Undo(Protocol):
@@ -307,7 +303,6 @@ class Store(Protocol):
     insights: Insights
     bridges: Bridges
     search: Search
-    provenance: Provenance
     undo: Undo
 
     def health(self) -> Health:

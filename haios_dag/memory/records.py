@@ -96,22 +96,15 @@ class ClusterMember(NamedTuple):
     similarity: float
 
 
-class Source(NamedTuple):
-    """One source of an insight. `similarity` is its cosine to the leader of its cluster."""
-
-    id: int
-    similarity: float
-
-
 class Draft(NamedTuple):
     """An insight about to be written.
 
-    `content` is `[title] text`; `vector` its little-endian float32 embedding by `model`;
-    `confidence` is between 0 and 1.
+    `content` is `[title] text`; `sources` are ids with their cosine to the leader; `confidence`
+    is between 0 and 1; `vector` is little-endian float32.
     """
 
     content: str
-    sources: list[Source]
+    sources: list[tuple[int, float]]
     confidence: float
     model: str
     vector: bytes

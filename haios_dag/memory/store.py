@@ -11,7 +11,6 @@ from haios_dag.memory.database import Database
 from haios_dag.memory.documents import SqliteDocuments
 from haios_dag.memory.insights import SqliteInsights
 from haios_dag.memory.items import SqliteItems
-from haios_dag.memory.provenance import SqliteProvenance
 from haios_dag.memory.search import SqliteSearch
 from haios_dag.memory.undo import SqliteUndo
 from haios_dag.memory.vectors import SqliteVectors
@@ -37,7 +36,6 @@ class SqliteStore:
         self.insights: protocol.Insights = SqliteInsights(database, items, vectors, words)
         self.bridges: protocol.Bridges = SqliteBridges(database, items)
         self.search: protocol.Search = SqliteSearch(database, items, words)
-        self.provenance: protocol.Provenance = SqliteProvenance(database)
         self.undo: protocol.Undo = SqliteUndo(database, items, vectors, words)
 
     @classmethod

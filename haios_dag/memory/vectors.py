@@ -96,6 +96,10 @@ class SqliteVectors:
         found = self._db.value(_VECTOR[row[0]], (row[1], model)) if row else None
         return bytes(found) if found else None
 
+    def embedded(self, kind: Kind, items: Sequence[int], model: str) -> list[int]:
+        sql = "SELECT 1 FROM dag_items WHERE kind = ? AND id = ? AND model = ?"
+        return [item for item in items if self._db.row(sql, (kind, item, model))]
+
     def put(self, model: str, rows: Sequence[tuple[Kind, int, bytes]]) -> None:
         self._db.executemany(
             "DELETE FROM embeddings WHERE concept_id = ? AND model = ?",

@@ -13,7 +13,7 @@ import numpy as np
 from haios_dag.base.progress import batches, progress
 from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import SLACK, above, rounded
-from haios_dag.memory.records import Draft, Pair, Source
+from haios_dag.memory.records import Draft, Pair
 from haios_dag.synthesis import insight_text
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Bridger:
             pair: Draft(
                 content=content,
                 # HAIOS tells the concept from the trace by their order.
-                sources=[Source(one, pair.similarity) for one in (pair.concept, pair.trace)],
+                sources=[(one, pair.similarity) for one in (pair.concept, pair.trace)],
                 confidence=round(pair.similarity, 4),
                 model=space.DEFAULT.model,
                 vector=vector,

@@ -44,7 +44,7 @@ class _Explanation:
         self.store = store
 
     def lines(self, item: int) -> Iterator[str]:
-        product = self.store.provenance.product(item)
+        product = self.store.insights.product(item)
         if product is None:
             yield self._concept(item)
             return
@@ -66,14 +66,14 @@ class _Explanation:
 
     def _concept(self, item: int) -> str:
         """Return one sentence about a concept that is not an insight."""
-        standing = self.store.provenance.standing("concept", item)
+        standing = self.store.items.standing("concept", item)
         if standing is None:
             raise HaiosError(f"no concept or insight has the id {item}")
         if standing.leader is None:
             return f"concept {item} {_OUTSIDE[standing.state]}."
         insight = self.store.insights.of_cluster("concept", standing.leader)
         told = "which has no insight"
-        if insight is not None and (product := self.store.provenance.product(insight)):
+        if insight is not None and (product := self.store.insights.product(insight)):
             title, _ = title_and_text(product.content)
             told = f"which made insight {insight}: {title or '(no title)'}"
         size = f"a cluster of {standing.members}"
@@ -95,7 +95,7 @@ class _Explanation:
                 f"cluster: led by {kind} {leader}{aside}; a {kind} joins its earliest leader from"
                 f" {thresholds.CLUSTER:.2f} on"
             )
-            standing = self.store.provenance.standing(kind, leader)
+            standing = self.store.items.standing(kind, leader)
             if standing and (others := standing.members - len({*ids, leader})) > 0:
                 yield f"   {others} more in this cluster are no sources"
         documents = {place.path for item in ids for place in self.store.items.places(kind, item)}
@@ -119,7 +119,7 @@ class _Explanation:
         yield from self._source("trace", trace, "the attempt")
 
     def _source(self, kind: "Kind", item: int, how: str) -> Iterator[str]:
-        standing = self.store.provenance.standing(kind, item)
+        standing = self.store.items.standing(kind, item)
         gone = standing and standing.state == "orphan"
         yield f"   {kind} {item}: {how}{'; no document states it any more' if gone else ''}"
         for place in self.store.items.places(kind, item):
@@ -133,7 +133,7 @@ class _Explanation:
 
         from haios_dag.synthesis import near_copies  # patterns
 
-        known = self.store.provenance.embedded(kind, sorted(ids), space.DEFAULT.model)
+        known = self.store.vectors.embedded(kind, sorted(ids), space.DEFAULT.model)
         texts = [self.store.items.text(kind, item) for item in known]
         vectors = self.store.vectors.read(kind, known, *space.DEFAULT)
         found: dict[int, str] = {}

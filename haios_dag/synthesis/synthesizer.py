@@ -8,7 +8,7 @@ import numpy as np
 from haios_dag.base.progress import batches
 from haios_dag.embedding import space, thresholds
 from haios_dag.embedding.cosines import SLACK
-from haios_dag.memory.records import ClusterMember, Draft, Source
+from haios_dag.memory.records import ClusterMember, Draft
 from haios_dag.synthesis import insight_text
 from haios_dag.synthesis.clustering import BLOCK, Kept, Leaders
 
@@ -159,7 +159,7 @@ class Synthesizer:
                     continue
                 draft = Draft(
                     content=contents[leader],
-                    sources=[Source(m.id, m.similarity) for m in members],
+                    sources=[(m.id, m.similarity) for m in members],
                     confidence=said.confidence,
                     model=space.DEFAULT.model,
                     vector=vectors[leader],
