@@ -57,10 +57,8 @@ class SqliteDocuments:
         ]
 
     def recorded_hash(self, path: str) -> str | None:
-        found: str | None = self._db.value(
-            f"SELECT file_hash {_LEDGER} WHERE file_path = ?", (path,)
-        )
-        return found
+        found = self._db.column(f"SELECT file_hash {_LEDGER} WHERE file_path = ?", (path,))
+        return next(iter(found), None)
 
     def refuses_traces(self) -> str | None:
         # HAIOS's migration 005 mirrors traces by triggers into a table of the extension sqlite-vec:
@@ -165,10 +163,7 @@ class SqliteDocuments:
         )
         if known:
             if known[1] is None:  # another program's concept; now a document states it too
-                self._db.execute(
-                    "UPDATE dag_items SET form = ? WHERE kind = 'concept' AND id = ?",
-                    (statement.form, known[0]),
-                )
+                self._items.mark("concept", known[0], form=statement.form)
             return known[0], False
         concept = self._db.insert("concepts", type=statement.type, content=statement.text)
         self._items.add("concept", concept, "live", digest, statement.form)
@@ -204,10 +199,8 @@ class SqliteDocuments:
                 (added, artifact, key),
             )
             self._items.add("trace", added, "live", digest)
-        self._db.executemany(
-            "UPDATE dag_items SET state = 'orphan' WHERE kind = 'trace' AND id = ?",
-            [(gone,) for gone in known.values()],
-        )
+        for gone in known.values():
+            self._items.mark("trace", gone, state="orphan")
 
     def _put_trace(self, trace: int, digest: bytes, values: dict[str, str | None]) -> None:
         """Make a known trace live, with these values."""
@@ -224,8 +217,4 @@ class SqliteDocuments:
         self._db.execute(
             "DELETE FROM dag_bridges WHERE trace_id = ? AND insight_id IS NULL", (trace,)
         )
-        self._db.execute(
-            "UPDATE dag_items SET state = 'live', text_hash = ?, model = NULL, bridged = 0"
-            " WHERE kind = 'trace' AND id = ?",
-            (digest, trace),
-        )
+        self._items.mark("trace", trace, state="live", text_hash=digest, model=None, bridged=0)

@@ -71,13 +71,13 @@ class SqliteInsights:
         )
 
     def of_cluster(self, kind: Kind, leader: int) -> int | None:
-        found: int | None = self._db.value(
+        found = self._db.column(
             "SELECT synthesized_concept_id FROM dag_clusters"
             " JOIN synthesis_clusters ON synthesis_clusters.id = cluster_id"
             " WHERE kind = ? AND leader = ?",
             (kind, leader),
         )
-        return found
+        return next(iter(found), None)
 
     def lead(self, kind: Kind, leader: int, insight: int) -> None:
         self._db.execute(
@@ -131,10 +131,7 @@ class SqliteInsights:
         self._db.execute(
             "UPDATE synthesis_clusters SET synthesized_at = ? WHERE id = ?", (now, cluster)
         )
-        self._db.execute(
-            "UPDATE dag_items SET text_hash = ? WHERE kind = 'concept' AND id = ?",
-            (text_hash(draft.content), insight),
-        )
+        self._items.mark("concept", insight, text_hash=text_hash(draft.content))
         old = self._db.value(
             "SELECT content FROM dag_revisions WHERE insight_id = ? ORDER BY revision DESC LIMIT 1",
             (insight,),
@@ -185,9 +182,7 @@ class SqliteInsights:
             ),
         )  # fmt: skip
         self._vectors.put(draft.model, [("concept", insight, draft.vector)])
-        self._db.execute(
-            "UPDATE dag_items SET beat = ? WHERE kind = 'concept' AND id = ?", (beat, insight)
-        )
+        self._items.mark("concept", insight, beat=beat)
 
     def written_by(self, beat: str) -> tuple[int, int]:
         if not self._items.is_prepared():

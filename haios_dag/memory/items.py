@@ -63,7 +63,7 @@ _ADOPT_BRIDGES = (
 
 
 class SqliteItems:
-    """See `protocol.Items`; `exists`, `ids`, `add` and `see_clusters` are for the other parts."""
+    """See `protocol.Items`; what it does not name is for the other parts."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -88,6 +88,14 @@ class SqliteItems:
         """Take in an item that this program has written."""
         self._db.insert(
             "dag_items", kind=kind, id=item, state=state, text_hash=text_hash, form=form
+        )
+
+    def mark(self, kind: Kind, item: int, **values: object) -> None:
+        """Give an item new values."""
+        fields = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(
+            f"UPDATE dag_items SET {fields} WHERE kind = ? AND id = ?",
+            (*values.values(), kind, item),
         )
 
     def text(self, kind: Kind, item: int) -> str:
