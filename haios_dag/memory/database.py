@@ -89,7 +89,7 @@ class Database:
         """Let every commit reach the disk before it returns, and load what the tables need."""
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = FULL")
-        if self.value("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE sql LIKE '%USING vec0%')"):
+        if self.exists("sqlite_master WHERE sql LIKE '%USING vec0%'"):
             _load_vec0(self.connection)
 
     def _check_length(self) -> None:
@@ -99,13 +99,11 @@ class Database:
         try:
             cut = self.path.stat().st_size % page and not (log.exists() and log.stat().st_size)
         except OSError as error:
-            raise MemoryUnavailableError(
-                f"{self.path}: {error.strerror}; check that disk"
-            ) from error
+            sentence = f"{self.path}: {error.strerror}; check that disk"
+            raise MemoryUnavailableError(sentence) from error
         if cut:
-            raise MemoryUnavailableError(
-                f"{self.path} {_MEANING['SQLITE_CORRUPT']} (it is cut off)"
-            )
+            damaged = _MEANING["SQLITE_CORRUPT"]
+            raise MemoryUnavailableError(f"{self.path} {damaged} (it is cut off)")
 
     def close(self) -> None:
         """Close the connection."""
@@ -161,13 +159,17 @@ class Database:
         row = self.row(sql, values)
         return row and row[0]
 
+    def exists(self, rows: str, values: Values = ()) -> bool:
+        """Tell whether there is a row in `table WHERE ...`."""
+        return bool(self.value(f"SELECT EXISTS (SELECT 1 FROM {rows})", values))
+
     def columns(self, table: str) -> set[str]:
         """Return the column names of a table; empty when the table does not exist."""
         return set(self.column("SELECT name FROM pragma_table_info(?)", (table,)))
 
     def is_empty(self) -> bool:
         """Tell whether the database has no table at all, as a new file has none."""
-        return not self.value("SELECT EXISTS (SELECT 1 FROM sqlite_master)")
+        return not self.exists("sqlite_master")
 
     def translated(self) -> AbstractContextManager[None]:
         """Turn sqlite3's errors in the body into one sentence about this database."""

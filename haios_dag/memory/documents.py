@@ -39,22 +39,16 @@ class SqliteDocuments:
     def recorded(self) -> dict[str, FileState]:
         if not self._items.is_prepared():
             return {}
-        return {
-            path: (size, mtime, ctime)
-            for path, size, mtime, ctime in self._db.rows(
-                f"SELECT file_path, size, mtime_ns, ctime_ns {_LEDGER}"
-            )
-        }
+        rows = self._db.rows(f"SELECT file_path, size, mtime_ns, ctime_ns {_LEDGER}")
+        return {path: (size, mtime, ctime) for path, size, mtime, ctime in rows}
 
     def heads(self) -> list[tuple[str, FileState, str]]:
         if not self._items.is_prepared():
             return []
-        return [
-            (path, (size, mtime, ctime), head)
-            for path, size, mtime, ctime, head in self._db.rows(
-                f"SELECT file_path, size, mtime_ns, ctime_ns, head {_LEDGER} WHERE head IS NOT NULL"
-            )
-        ]
+        rows = self._db.rows(
+            f"SELECT file_path, size, mtime_ns, ctime_ns, head {_LEDGER} WHERE head IS NOT NULL"
+        )
+        return [(path, (size, mtime, ctime), head) for path, size, mtime, ctime, head in rows]
 
     def recorded_hash(self, path: str) -> str | None:
         found = self._db.column(f"SELECT file_hash {_LEDGER} WHERE file_path = ?", (path,))
@@ -63,10 +57,8 @@ class SqliteDocuments:
     def refuses_traces(self) -> str | None:
         # HAIOS's migration 005 mirrors traces by triggers into a table of the extension sqlite-vec:
         # without it no trace can be written, and its triggers may ask for an embedding too.
-        if not self._db.value(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
-            " AND tbl_name = 'reasoning_traces')"
-        ):
+        triggers = "sqlite_master WHERE type = 'trigger' AND tbl_name = 'reasoning_traces'"
+        if not self._db.exists(triggers):
             return None
         self._db.execute("SAVEPOINT trial")
         try:
@@ -177,9 +169,8 @@ class SqliteDocuments:
 
     def _replace_traces(self, artifact: int, path: str, traces: Sequence[Trace]) -> None:
         """Make these the traces of a file; one that it no longer has becomes an orphan."""
-        known = dict(
-            self._db.rows("SELECT key, trace_id FROM dag_traces WHERE artifact_id = ?", (artifact,))
-        )
+        sql = "SELECT key, trace_id FROM dag_traces WHERE artifact_id = ?"
+        known = dict(self._db.rows(sql, (artifact,)))
         for trace in traces:
             digest = text_hash(repr(trace))
             values = trace._asdict()

@@ -187,14 +187,13 @@ class SqliteInsights:
     def written_by(self, beat: str) -> tuple[int, int]:
         if not self._items.is_prepared():
             return 0, 0
-        found = dict(
-            self._db.rows(
-                "SELECT cluster_type = 'cross', count(*) FROM dag_revisions"
-                " JOIN synthesis_clusters ON synthesized_concept_id = insight_id"
-                " WHERE beat = ? AND revision = 1 GROUP BY 1",
-                (beat,),
-            )
+        rows = self._db.rows(
+            "SELECT cluster_type = 'cross', count(*) FROM dag_revisions"
+            " JOIN synthesis_clusters ON synthesized_concept_id = insight_id"
+            " WHERE beat = ? AND revision = 1 GROUP BY 1",
+            (beat,),
         )
+        found = dict(rows)
         return found.get(0, 0), found.get(1, 0)
 
     def product(self, concept: int) -> Product | None:

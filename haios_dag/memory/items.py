@@ -69,13 +69,11 @@ class SqliteItems:
         self._db = database
 
     def is_prepared(self) -> bool:
-        return bool(
-            self._db.value("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_items')")
-        )
+        return self._db.exists("sqlite_master WHERE name = 'dag_items'")
 
     def exists(self, where: str) -> bool:
         """Tell whether there is a row in `table WHERE …` of a prepared memory."""
-        return self.is_prepared() and bool(self._db.value(f"SELECT EXISTS (SELECT 1 FROM {where})"))
+        return self.is_prepared() and self._db.exists(where)
 
     def ids(self, where: str, kind: Kind, among: Sequence[int] | None = None) -> list[int]:
         """Return the ids of items, ascending; with `among`, the condition has `AMONG` in it."""

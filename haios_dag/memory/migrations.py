@@ -47,12 +47,11 @@ _LOOKED_UP = [
 
 def _index_looked_up(database: Database) -> None:
     for table, column in _LOOKED_UP:
-        if not database.value(
-            "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list"
-            " JOIN pragma_index_info(list.name) AS info WHERE info.seqno = 0 AND info.name = ?"
-            " AND list.partial = 0)",
-            (table, column),
-        ):
+        indexes = (
+            "pragma_index_list(?) AS list JOIN pragma_index_info(list.name) AS info"
+            " WHERE info.seqno = 0 AND info.name = ? AND list.partial = 0"
+        )
+        if not database.exists(indexes, (table, column)):
             database.execute(f"CREATE INDEX dag_{table}_{column} ON {table} ({column})")
 
 

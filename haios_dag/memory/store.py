@@ -1,6 +1,5 @@
 """The memory in an SQLite database, as one object made of its parts."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -29,7 +28,9 @@ class SqliteStore:
         words = WordIndex(database)
         self.database = database
         self.path = database.path
-        self._items, self._vectors, self._words = items, vectors, words
+        self.snapshot, self.transaction = database.snapshot, database.transaction
+        self.is_prepared = items.is_prepared
+        self._vectors, self._words = vectors, words
         self.items: protocol.Items = items
         self.documents: protocol.Documents = SqliteDocuments(database, items)
         self.vectors: protocol.Vectors = vectors
@@ -59,9 +60,6 @@ class SqliteStore:
 
         return SqliteHealth(self.database, self._vectors, self._words)
 
-    def is_prepared(self) -> bool:
-        return self._items.is_prepared()
-
     def check_prepared(self) -> None:
         if not self.is_prepared():
             raise MemoryUnavailableError(
@@ -70,12 +68,6 @@ class SqliteStore:
 
     def counts(self) -> dict[str, int]:
         return row_counts.counts(self.database, prepared=self.is_prepared())
-
-    def snapshot(self) -> AbstractContextManager[None]:
-        return self.database.snapshot()
-
-    def transaction(self) -> AbstractContextManager[object]:
-        return self.database.transaction()
 
     def __enter__(self) -> Self:
         return self

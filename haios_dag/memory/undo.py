@@ -159,9 +159,8 @@ class SqliteUndo:
             "DELETE FROM dag_bridges WHERE insight_id IS NULL AND EXISTS (SELECT 1 FROM dag_items"
             " WHERE kind = 'trace' AND id = trace_id AND bridged = 0)"
         )
-        if set(self._db.rows("PRAGMA foreign_key_check")) - dangling or self._used(
-            products, clusters
-        ):
+        broken = set(self._db.rows("PRAGMA foreign_key_check")) - dangling
+        if broken or self._used(products, clusters):
             raise UndoError("another program has built on an insight of it; nothing was taken back")
         self._reset_counters()
         self._words.refill()  # before the ids of what was taken back are given again
@@ -172,9 +171,9 @@ class SqliteUndo:
 
     def _check_untouched(self) -> None:
         """Raise UndoError when the texts or the space are no longer those of the record."""
-        if self._db.value(
-            "SELECT EXISTS (SELECT 1 FROM dag_undo WHERE change = 'step' AND before IS NOT"
-            " (SELECT value FROM dag_meta WHERE key = 'space'))"
+        if self._db.exists(
+            "dag_undo WHERE change = 'step' AND before IS NOT"
+            " (SELECT value FROM dag_meta WHERE key = 'space')"
         ):
             raise UndoError("the vectors are of another model by now; nothing was taken back")
         edited = self._db.value(
@@ -191,13 +190,8 @@ class SqliteUndo:
 
     def _inserted(self, table: str) -> str:
         """Return the ids of the rows that were added to a table, as a JSON array."""
-        return json.dumps(
-            self._db.column(
-                "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ?"
-                " AND change = 'insert'",
-                (table,),
-            )
-        )
+        sql = "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ? AND change = 'insert'"
+        return json.dumps(self._db.column(sql, (table,)))
 
     def _replay(self) -> None:
         """Reverse every recorded change, the last one first."""
@@ -271,9 +265,8 @@ class SqliteUndo:
 
     def _reset_counters(self) -> None:
         """Let ids be given again where no other program has taken a later one."""
-        for name, before in self._db.rows(
-            "SELECT name, before FROM dag_undo WHERE change = 'counter'"
-        ):
+        counters = self._db.rows("SELECT name, before FROM dag_undo WHERE change = 'counter'")
+        for name, before in counters:
             if name not in _WATCHED or _WATCHED[name] != ("id",):
                 continue
             last = max(json.loads(self._inserted(name)), default=None)

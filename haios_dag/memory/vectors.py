@@ -173,12 +173,8 @@ class SqliteVectors:
 
     def last(self) -> int:
         """Return the highest id that `embeddings` has ever given."""
-        return int(
-            self._db.value(
-                "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'embeddings'),"
-                " (SELECT max(id) FROM embeddings), 0)"
-            )
-        )
+        given = "(SELECT seq FROM sqlite_sequence WHERE name = 'embeddings')"
+        return int(self._db.value(f"SELECT coalesce({given}, (SELECT max(id) FROM embeddings), 0)"))
 
     def _cached(self, model: str, dimensions: int) -> "Cache":
         """Return the cache, empty where it disagrees with the database."""
