@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 _DENSE, _HASHED = 256, 512
 _DENSE_WEIGHT, _HASHED_WEIGHT = 0.65, 0.35
-_BATCH, _BATCH_CHARACTERS = 64, 64_000  # texts, and characters with the padding, a batch
+# Texts, and characters with the padding, a batch. A token takes a kilobyte of memory, and a
+# character can be four tokens.
+_BATCH, _BATCH_CHARACTERS = 64, 64_000
 
 
 class Space(NamedTuple):
@@ -50,7 +52,13 @@ def embed(texts: Sequence[str]) -> "Matrix":
     for rows in _batches(texts):
         # The tokenizer takes no lone surrogates, which a command line may hold.
         batch = [texts[i].encode("utf-8", "replace").decode("utf-8") for i in rows]
-        dense = _checked(np.asarray(model.embed(batch), np.float32), len(batch))
+        dense = np.asarray(model.embed(batch), np.float32)
+        expected = len(batch), _DENSE  # numpy would spread one row, or one column, over all
+        if dense.shape != expected or not np.isfinite(dense).all():
+            raise ModelError(
+                f"the embedding model answered {len(batch)} texts with numbers of shape"
+                f" {dense.shape}, not all finite or not of shape {expected}; {_REINSTALL}"
+            )
         vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
         vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
     return _unit(vectors)
@@ -69,33 +77,15 @@ def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], Matrix]":
     return lambda some: vectors[[rows[text] for text in some]]
 
 
-def _checked(dense: "Matrix", texts: int) -> "Matrix":
-    """Return what the model answered; it would be stored and never be made again."""
-    import numpy as np  # 70 ms
-
-    # numpy would spread one row, or one column, over all of them.
-    if dense.shape != (texts, _DENSE) or not np.isfinite(dense).all():
-        raise ModelError(
-            f"the embedding model answered {texts} texts with numbers of shape {dense.shape},"
-            f" not all finite or not of shape {(texts, _DENSE)}; {_REINSTALL}"
-        )
-    return dense
-
-
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the rows of texts of like length; few of long ones, as each is padded to the longest.
-
-    A token takes a kilobyte of memory, and a character can be four tokens.
-    """
+    """Yield the rows of texts of like length; few of long ones: each is padded to the longest."""
     batch: list[int] = []
     for row in sorted(range(len(texts)), key=lambda i: len(texts[i])):
-        if batch and len(texts[row]) * len(batch) >= _BATCH_CHARACTERS:
+        too_long = len(texts[row]) * len(batch) >= _BATCH_CHARACTERS
+        if batch and (too_long or len(batch) == _BATCH):
             yield batch
             batch = []
         batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
     if batch:
         yield batch
 

@@ -41,7 +41,6 @@ def load(text: str | None) -> Head:
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it: dates in ISO 8601, what is nested further as null."""
     if isinstance(value, list):
         return [None if isinstance(one, list) else _plain(one) for one in value[:_MAX_ITEMS]]
     if isinstance(value, dt.date):

@@ -108,7 +108,6 @@ def _parts(statements: Iterable[Statement], top: str) -> dict[str, list[str]]:
 
 
 def _part(path: list[str]) -> str:
-    """Return the part of a section: of its outermost heading that tells, or ""."""
     if any(map(_ASIDE.search, path)):
         return ""
     return next((part for head in path for part, words in _PARTS if words.search(head)), "")

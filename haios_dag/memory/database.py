@@ -42,6 +42,11 @@ def text_hash(text: str | bytes) -> bytes:
     return hashlib.sha256(data).digest()[:16]
 
 
+def quoted(text: str, mark: str = '"') -> str:
+    """Return a text between quotation marks of SQL or FTS5, in which it has no other meaning."""
+    return mark + text.replace(mark, mark * 2) + mark
+
+
 class Database:
     """A connection to an SQLite database with its transactions.
 

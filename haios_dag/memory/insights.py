@@ -239,7 +239,6 @@ class SqliteInsights:
 
 
 def _instant(utc: str | None) -> dt.datetime | None:
-    """Return a UTC time as SQLite writes it; None for other texts."""
     try:
         return dt.datetime.fromisoformat(utc or "").replace(tzinfo=dt.UTC)
     except ValueError:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from haios_dag.base.errors import UndoError
-from haios_dag.memory.database import Database
+from haios_dag.memory.database import Database, quoted
 from haios_dag.memory.items import SqliteItems
 from haios_dag.memory.records import UndoableStep, Undone
 from haios_dag.memory.vectors import SqliteVectors
@@ -88,11 +88,11 @@ class SqliteUndo:
         """Yield the statements that let this connection record its own changes."""
         for name, key in _WATCHED.items():
             fields = sorted(self._db.columns(name))
-            old = ", ".join(f'old."{column}"' for column in key)
-            new = ", ".join(f'new."{column}"' for column in key)
+            old, new = (", ".join(f'{row}."{one}"' for one in key) for row in ("old", "new"))
             row = f"SELECT '{name}', json_array({old})"
             temp = f"CREATE TEMP TRIGGER dag_undo_{name}_"
-            pairs = [(_text(one), _column(one)) for one in fields]
+            # Another program may have given a column any name; triggers take no parameters.
+            pairs = [(quoted(one, "'"), quoted(one)) for one in fields]
             was = " UNION ALL ".join(f"SELECT {text} AS f, old.{one} AS b" for text, one in pairs)
             changed = " UNION ALL ".join(
                 f"SELECT {text} AS f, old.{one} AS b, new.{one} AS a"
@@ -223,7 +223,7 @@ class SqliteUndo:
     def _restore(self, change: Change, where: str, keys: list[Any]) -> None:
         """Give a field its earlier value; refuse when it is no longer what synthesis left."""
         name, _, _, field, before, after = change
-        column = _column(str(field))
+        column = quoted(str(field))
         restored = self._db.execute(
             f"UPDATE {name} SET {column} = ? WHERE {where} AND {column} IS ?",
             (before, *keys, after),
@@ -237,7 +237,7 @@ class SqliteUndo:
             )
 
     def _insert(self, name: str, row: dict[str, Any]) -> None:
-        names, marks = ", ".join(map(_column, row)), ", ".join("?" * len(row))
+        names, marks = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
         try:
             self._db.execute(f"INSERT INTO {name} ({names}) VALUES ({marks})", [*row.values()])
         except sqlite3.IntegrityError as error:
@@ -280,13 +280,3 @@ class SqliteUndo:
                     "UPDATE sqlite_sequence SET seq = ? WHERE name = ? AND seq = ?",
                     (max(before or 0, highest or 0), name, last),
                 )
-
-
-def _column(name: str) -> str:
-    """Return a column's name as SQL; another program may have given it any characters."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    """Return a text as SQL, for triggers take no parameters."""
-    return "'" + value.replace("'", "''") + "'"

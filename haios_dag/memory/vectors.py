@@ -64,8 +64,7 @@ class SqliteVectors:
     def space(self) -> str | None:
         if not self._items.is_prepared():
             return None
-        found: str | None = self._db.value("SELECT value FROM dag_meta WHERE key = 'space'")
-        return found
+        return next(iter(self._db.column("SELECT value FROM dag_meta WHERE key = 'space'")), None)
 
     def use_space(self, model: str) -> None:
         self._db.execute(

@@ -97,7 +97,6 @@ class WordIndex:
         self._fill()
 
     def _fill(self) -> None:
-        """Make the index, or fill a stale one again."""
         self._db.execute(INDEX)
         if self._db.exists(_STALE):
             self._db.execute("INSERT INTO dag_text (dag_text) VALUES ('delete-all')")

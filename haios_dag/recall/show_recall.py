@@ -48,9 +48,8 @@ def _lines(rank: int, answer: Answer) -> Iterator[str]:
 
 
 def _origin(origin: Origin) -> list[str]:
-    return [f"from {_place(place)}" for place in origin.places] or [
-        f"from {origin.kind} {origin.id}, which no document states now"
-    ]
+    gone = f"from {origin.kind} {origin.id}, which no document states now"
+    return [f"from {_place(place)}" for place in origin.places] or [gone]
 
 
 def _place(place: Place) -> str:
@@ -69,10 +68,11 @@ def _json(rank: int, answer: Answer) -> str:
         "by_meaning": ranked.by_meaning,
         "similarity": None if ranked.similarity is None else round(ranked.similarity, 6),
         "by_words": ranked.by_words,
-        "places": [place._asdict() for place in found.places],
-        "sources": [
-            origin._asdict() | {"places": [place._asdict() for place in origin.places]}
-            for origin in found.sources
-        ],
+        "places": _plain(found.places),
+        "sources": [one._asdict() | {"places": _plain(one.places)} for one in found.sources],
     }
     return json_format.dumps(line, separators=(",", ":"))
+
+
+def _plain(places: list[Place]) -> list[dict[str, Any]]:
+    return [place._asdict() for place in places]

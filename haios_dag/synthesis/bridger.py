@@ -12,7 +12,7 @@ import numpy as np
 
 from haios_dag.base.progress import batches, progress
 from haios_dag.embedding import space, thresholds
-from haios_dag.embedding.cosines import SLACK, above, rounded
+from haios_dag.embedding.cosines import SLACK, above
 from haios_dag.memory.records import Draft, Pair
 from haios_dag.synthesis import insight_text
 
@@ -108,29 +108,22 @@ class Bridger:
         if not bridges:
             return
         concepts = self.store.bridges.bridgeable("concept", list(bridges))
-        cosines = rounded(
-            self._vectors("concept", concepts),
-            self._vectors("trace", [trace]),
-            np.arange(len(concepts)),
-            np.zeros(len(concepts), int),
-        )
+        vectors = self._vectors("concept", concepts), self._vectors("trace", [trace])
         pairs = [
-            Pair(concept, trace, similarity)
-            for concept, similarity in zip(concepts, cosines.tolist(), strict=True)
-            if similarity >= thresholds.BRIDGE
+            Pair(concepts[row], trace, similarity)
+            for rows, _, cosines in above(*vectors, thresholds.BRIDGE)
+            for row, similarity in zip(rows.tolist(), cosines.tolist(), strict=True)
         ]
         for some in batches("revise bridges", pairs, _BATCH):
             drafts = self._drafts(some, "the trace changed")
-            changed = {
-                pair: draft
-                for pair, draft in drafts.items()
-                if draft.content != self.store.items.text("concept", bridges[pair.concept])
-            }
+            revised = 0
             with self.store.undo.record("bridge", self.beat):
-                for pair, draft in changed.items():
+                for pair, draft in drafts.items():
                     insight = bridges[pair.concept]
-                    self.store.insights.revise("cross", insight, draft, self.beat)
-            self.counts.add(revised_bridges=len(changed))
+                    if draft.content != self.store.items.text("concept", insight):
+                        self.store.insights.revise("cross", insight, draft, self.beat)
+                        revised += 1
+            self.counts.add(revised_bridges=revised)
 
     def write(self, budget: int) -> None:
         """Write the best waiting pairs as insights, up to the budget."""

@@ -65,7 +65,6 @@ class _Explanation:
                 yield f"      {one.content}"
 
     def _concept(self, item: int) -> str:
-        """Return one sentence about a concept that is not an insight."""
         standing = self.store.items.standing("concept", item)
         if standing is None:
             raise HaiosError(f"no concept or insight has the id {item}")

@@ -70,7 +70,6 @@ _PLAIN = frozenset(
 
 
 def _stem(word: str) -> str:
-    """Return a word without the s of a plural or of a third person."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word  # noqa: PLR2004 - "is", "was"
 
 
