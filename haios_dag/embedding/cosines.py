@@ -30,6 +30,13 @@ def cosine(one: "Matrix", other: "Matrix") -> float:
     return math.fsum((one.astype(np.float64) * other.astype(np.float64)).tolist())
 
 
+def unit(vector: "Matrix") -> "Matrix":
+    """Return a vector at length 1; zeros stay."""
+    length = float(np.linalg.norm(vector))
+    scaled: Matrix = vector / length if length else vector
+    return scaled
+
+
 def candidates(products: "Matrix", threshold: float) -> "tuple[Rows, Rows]":
     """Return rows and columns of a matrix of products that may reach the threshold."""
     # Flat, because the search for places in two dimensions costs half as much as the product.

@@ -114,13 +114,11 @@ class SqliteInsights:
         return insight
 
     def revise(self, kind: ClusterType, insight: int, draft: Draft, beat: str | None) -> None:
-        cluster = self._db.value(
-            "SELECT synthesis_cluster_id FROM concepts WHERE id = ?", (insight,)
-        )
-        known = self._db.column(
-            "SELECT member_id FROM synthesis_cluster_members WHERE cluster_id = ?", (cluster,)
-        )
-        gained = [one for one in draft.sources if one[0] not in set(known)]
+        sql = "SELECT synthesis_cluster_id FROM concepts WHERE id = ?"
+        cluster = self._db.value(sql, (insight,))
+        sql = "SELECT member_id FROM synthesis_cluster_members WHERE cluster_id = ?"
+        known = set(self._db.column(sql, (cluster,)))
+        gained = [(id_, similarity) for id_, similarity in draft.sources if id_ not in known]
         self._add_sources(kind, insight, cluster, gained)
         now = clock.local_naive(clock.now())
         self._db.execute(
@@ -131,7 +129,6 @@ class SqliteInsights:
         self._db.execute(
             "UPDATE synthesis_clusters SET synthesized_at = ? WHERE id = ?", (now, cluster)
         )
-        self._items.mark("concept", insight, text_hash=text_hash(draft.content))
         old = self._db.value(
             "SELECT content FROM dag_revisions WHERE insight_id = ? ORDER BY revision DESC LIMIT 1",
             (insight,),
@@ -182,7 +179,7 @@ class SqliteInsights:
             ),
         )  # fmt: skip
         self._vectors.put(draft.model, [("concept", insight, draft.vector)])
-        self._items.mark("concept", insight, beat=beat)
+        self._items.mark("concept", insight, text_hash=text_hash(draft.content), beat=beat)
 
     def written_by(self, beat: str) -> tuple[int, int]:
         if not self._items.is_prepared():

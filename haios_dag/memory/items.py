@@ -84,9 +84,8 @@ class SqliteItems:
         self, kind: Kind, item: int, state: str, text_hash: bytes, form: str | None = None
     ) -> None:
         """Take in an item that this program has written."""
-        self._db.insert(
-            "dag_items", kind=kind, id=item, state=state, text_hash=text_hash, form=form
-        )
+        values = {"state": state, "text_hash": text_hash, "form": form}
+        self._db.insert("dag_items", kind=kind, id=item, **values)
 
     def mark(self, kind: Kind, item: int, **values: object) -> None:
         """Give an item new values."""

@@ -140,9 +140,8 @@ class Cache:
         ids = np.frombuffer(_map(paths[1]), "<i8").reshape(-1, 2)
         if len(ids) != len(vectors):
             raise ValueError("torn")
-        self._generation, self._superseded, self.ids, self.vectors = (
-            generation, superseded, ids, vectors,
-        )  # fmt: skip
+        self._generation, self._superseded = generation, superseded
+        self.ids, self.vectors = ids, vectors
 
     def _make_folder(self, number: int) -> None:
         """Make the folder; raise OSError where the rows would take more than half of the disk."""

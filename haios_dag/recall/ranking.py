@@ -94,10 +94,9 @@ def _vector(query: str, words: Sequence[str], weights: Sequence[float]) -> "Matr
     """Return the unit vector of a query: of its words by their weights, or of a text without."""
     import numpy as np  # 70 ms
 
-    vectors = space.embed(words or [query])
-    asked: Matrix = np.array(weights or [1.0], np.float32) @ vectors
-    length = float(np.linalg.norm(asked))
-    return asked / length if length else asked
+    from haios_dag.embedding.cosines import unit
+
+    return unit(np.array(weights or [1.0], np.float32) @ space.embed(words or [query]))
 
 
 def _by_meaning(store: "Store", asked: "Matrix", limit: int) -> list[tuple[int, float]]:

@@ -33,9 +33,7 @@ class Bridger:
     """One beat's bridging: `search`, then `write`."""
 
     def __init__(self, store: "Store", beat: str | None, counts: "Counts") -> None:
-        self.store = store
-        self.beat = beat
-        self.counts = counts
+        self.store, self.beat, self.counts = store, beat, counts
         self._known_paths: dict[tuple[Kind, int], frozenset[str]] = {}
         counts.start("compared", "new_bridges", "revised_bridges", "refused", "waiting")
 

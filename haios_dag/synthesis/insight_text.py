@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from haios_dag.embedding.cosines import unit
 from haios_dag.embedding.thresholds import DUPLICATE, SAME_SENTENCE
 from haios_dag.ingest import statements
 from haios_dag.synthesis import near_copies
@@ -136,7 +137,7 @@ def extract(members: Sequence[SourceText], vectors: "Matrix", embed: Embed) -> E
         return Refusal("all sources stand in one document")
     by_id = sorted(range(len(members)), key=lambda i: members[i].id)  # sums round by their order
     members, vectors = [members[i] for i in by_id], vectors[by_id]
-    centroid = _unit(vectors.mean(axis=0))
+    centroid = unit(vectors.mean(axis=0))
     nearness = vectors @ centroid
     order = sorted(
         range(len(members)), key=lambda i: (-round(float(nearness[i]), 5), members[i].id)
@@ -249,7 +250,7 @@ def _choose(
     A sentence that denies a chosen one stands right behind it: neither is told without the other.
     """
     vectors = embed(sentences)
-    score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ _unit(vectors.mean(axis=0)))
+    score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ unit(vectors.mean(axis=0)))
     for i, sentence in enumerate(sentences):
         score[i] -= _CHORE_COSTS * _is_chore(sentence)
         score[i] -= _FRAGMENT_COSTS * (not _is_sentence(sentence))
@@ -275,12 +276,6 @@ def _choose(
         if len(chosen) == SENTENCES:
             break
     return [sentences[i] for i in chosen]
-
-
-def _unit(vector: "Matrix") -> "Matrix":
-    length = float(np.linalg.norm(vector))
-    unit: Matrix = vector / length if length else vector
-    return unit
 
 
 def shorten(text: str) -> str:

@@ -1,6 +1,7 @@
 """Clusters to insights: what one beat does with items that are new."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class _Grown(NamedTuple):
     said: insight_text.Extract | insight_text.Refusal
 
 
+@dataclass
 class Synthesizer:
     """One beat's synthesis. Every commit is consistent, wherever the beat ends.
 
@@ -39,22 +41,16 @@ class Synthesizer:
     the clusters are counted too.
     """
 
-    def __init__(
-        self,
-        store: "Store",
-        beat: str | None,
-        counts: "Counts",
-        max_members: int = 0,
-        notes: list[str] | None = None,
-    ) -> None:
-        self.store = store
-        self.beat = beat
-        self.counts = counts
-        self.max_members = max_members
-        self.notes = notes
-        counts.start("concepts", "traces", "new_insights", "revised_insights", "refused")
-        if notes is not None:
-            counts.start("alone", "clusters_formed", "clusters_grown")
+    store: "Store"
+    beat: str | None
+    counts: "Counts"
+    max_members: int = 0
+    notes: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.counts.start("concepts", "traces", "new_insights", "revised_insights", "refused")
+        if self.notes is not None:
+            self.counts.start("alone", "clusters_formed", "clusters_grown")
 
     def consider(self, kind: "Kind") -> None:
         """Place every new item of a kind in its cluster, and put the clusters into words."""
