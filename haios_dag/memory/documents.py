@@ -51,8 +51,9 @@ class SqliteDocuments:
         return [(path, (size, mtime, ctime), head) for path, size, mtime, ctime, head in rows]
 
     def recorded_hash(self, path: str) -> str | None:
-        found = self._db.column(f"SELECT file_hash {_LEDGER} WHERE file_path = ?", (path,))
-        return next(iter(found), None)
+        sql = f"SELECT file_hash {_LEDGER} WHERE file_path = ?"
+        found: str | None = self._db.value(sql, (path,))
+        return found
 
     def refuses_traces(self) -> str | None:
         # HAIOS's migration 005 mirrors traces by triggers into a table of the extension sqlite-vec:

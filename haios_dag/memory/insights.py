@@ -71,13 +71,13 @@ class SqliteInsights:
         )
 
     def of_cluster(self, kind: Kind, leader: int) -> int | None:
-        found = self._db.column(
+        found: int | None = self._db.value(
             "SELECT synthesized_concept_id FROM dag_clusters"
             " JOIN synthesis_clusters ON synthesis_clusters.id = cluster_id"
             " WHERE kind = ? AND leader = ?",
             (kind, leader),
         )
-        return next(iter(found), None)
+        return found
 
     def lead(self, kind: Kind, leader: int, insight: int) -> None:
         self._db.execute(

@@ -16,6 +16,11 @@ THERE = (
     "CASE kind WHEN 'concept' THEN EXISTS (SELECT 1 FROM concepts WHERE id = dag_items.id)"
     " ELSE EXISTS (SELECT 1 FROM reasoning_traces WHERE id = dag_items.id) END"
 )
+TABLES: dict[Kind, str] = {"concept": "concepts", "trace": "reasoning_traces"}
+# Ids only grow, so every id above the highest known one is new.
+HIGHEST: dict[Kind, str] = {
+    kind: f"(SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = '{kind}')" for kind in TABLES
+}
 AMONG = "kind = ? AND id IN (SELECT value FROM json_each(?))"
 # The highest synthesis cluster that we wrote or adopted.
 _SEEN_CLUSTERS = (
@@ -117,21 +122,19 @@ class SqliteItems:
         return str(self._db.value(sql, (trace,)))
 
     def adopt(self) -> int:
-        # Ids only grow, so every id above the highest known one is new. Each transaction of ours
-        # that adds concepts adopts first, and so never takes its own rows for another program's.
+        # Each transaction of ours that adds concepts adopts first, and so never takes its own rows
+        # for another program's.
         concepts = self._db.execute(
             "INSERT INTO dag_items (kind, id, state, text_hash)"
             " SELECT 'concept', id, CASE WHEN synthesized_at IS NOT NULL THEN 'product'"
             "   WHEN synthesis_cluster_id IS NOT NULL THEN 'consumed' ELSE 'live' END,"
             "   dag_hash(CAST(content AS BLOB))"
-            " FROM concepts WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
-            "   WHERE kind = 'concept')"
+            f" FROM concepts WHERE id > {HIGHEST['concept']}"
         ).rowcount
         traces = self._db.execute(
             "INSERT INTO dag_items (kind, id, state, text_hash)"
             f" SELECT 'trace', id, 'live', dag_hash(CAST({TRACE_TEXT} AS BLOB))"
-            " FROM reasoning_traces WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
-            "   WHERE kind = 'trace')"
+            f" FROM reasoning_traces WHERE id > {HIGHEST['trace']}"
         ).rowcount
         self._db.execute(_CONSUME)
         self._db.execute(_ADOPT_BRIDGES)

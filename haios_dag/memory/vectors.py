@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.database import Database
-from haios_dag.memory.items import THERE, SqliteItems
+from haios_dag.memory.items import HIGHEST, THERE, SqliteItems
 from haios_dag.memory.records import Kind, Waiting
 
 if TYPE_CHECKING:
@@ -19,10 +19,8 @@ _TO_EMBED = f"model IS NULL AND state IN ('live', 'consumed', 'product') AND {TH
 _ANY_ITEM = "SELECT EXISTS (SELECT 1 FROM concepts) OR EXISTS (SELECT 1 FROM reasoning_traces)"
 _ANY_TO_EMBED = (
     f"SELECT EXISTS (SELECT 1 FROM dag_items WHERE {_TO_EMBED})"
-    " OR (SELECT coalesce(max(id), 0) FROM concepts) >"
-    "    (SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = 'concept')"
-    " OR (SELECT coalesce(max(id), 0) FROM reasoning_traces) >"
-    "    (SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = 'trace')"
+    f" OR EXISTS (SELECT 1 FROM concepts WHERE id > {HIGHEST['concept']})"
+    f" OR EXISTS (SELECT 1 FROM reasoning_traces WHERE id > {HIGHEST['trace']})"
 )
 _TABLES = {
     "concept": ("embeddings", "concept_id"),
@@ -64,7 +62,8 @@ class SqliteVectors:
     def space(self) -> str | None:
         if not self._items.is_prepared():
             return None
-        return next(iter(self._db.column("SELECT value FROM dag_meta WHERE key = 'space'")), None)
+        found: str | None = self._db.value("SELECT value FROM dag_meta WHERE key = 'space'")
+        return found
 
     def use_space(self, model: str) -> None:
         self._db.execute(
