@@ -139,9 +139,7 @@ def extract(members: Sequence[SourceText], vectors: "Matrix", embed: Embed) -> E
     members, vectors = [members[i] for i in by_id], vectors[by_id]
     centroid = unit(vectors.mean(axis=0))
     nearness = vectors @ centroid
-    order = sorted(
-        range(len(members)), key=lambda i: (-round(float(nearness[i]), 5), members[i].id)
-    )
+    order = sorted(range(len(members)), key=lambda i: -round(float(nearness[i]), 5))  # ties by id
     texts = [member.text for member in members]
     kept = _distinct(order[:CONSIDERED], texts, vectors)
     if len({_frame(texts[i]) for i in kept}) < 2:  # noqa: PLR2004
