@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import workspaces  # the generated documents are the tests' own
 
 from haios_dag.embedding import space
-from haios_dag.memory.records import ClusterMember, Draft, Source
+from haios_dag.memory.records import ClusterMember, Draft
 from haios_dag.memory.store import SqliteStore
 from haios_dag.synthesis import insight_text
 
@@ -182,8 +182,9 @@ def make(
                     text = store.items.text("concept", leader)
                     draft = Draft(
                         content=f"[{' '.join(text.split()[1:5])}] {text}",
-                        sources=[Source(m.id, m.similarity) for m in members],
+                        sources=[(m.id, m.similarity) for m in members],
                         confidence=0.5,
+                        model=model,
                         vector=store.vectors.read(
                             "concept", [leader], model, space.DEFAULT.dimensions
                         )
@@ -193,7 +194,7 @@ def make(
                         reason=f"{len(members)} new concepts",
                     )
                     store.insights.lead(
-                        "concept", leader, store.insights.add("concept", draft, model, None)
+                        "concept", leader, store.insights.add("concept", draft, None)
                     )
         store.database.before_commit = indexing
         with store.transaction():

@@ -181,7 +181,7 @@ def assert_invariants(memory: Memory, model: str | None = None) -> None:
 
         health = SqliteStore(Database(connection, Path("memory"))).health()
         assert (health.damage(), health.dangling(), list(health.broken())) == ([], {}, [])
-        assert health.count_leaderless() == 0
+        assert health.count("leaderless", "", 0) == 0
         assert rows(_CANNOT_BE_SEARCHED) == []
         products = {row[0] for row in rows("SELECT id FROM concepts WHERE synthesized_at NOTNULL")}
         clusters = rows(

@@ -17,7 +17,6 @@ from haios_dag.memory.records import (
     Kind,
     Pair,
     Recorded,
-    Source,
     Statement,
     Trace,
 )
@@ -167,8 +166,9 @@ def draft(content: str, *sources: int) -> Draft:
     """Return an insight about to be written."""
     return Draft(
         content=content,
-        sources=[Source(one, 0.9) for one in sources],
+        sources=[(one, 0.9) for one in sources],
         confidence=0.75,
+        model=MODEL,
         vector=blob(0, 1, 0, 0),
         method="extractive",
         reason="a test",
@@ -180,7 +180,7 @@ def speak(store: Store, kind: Kind, content: str, *members: int, beat: str | Non
     join(store, kind, *members, beat=beat)
     with store.transaction():
         store.items.adopt()
-        insight = store.insights.add(kind, draft(content, *members), MODEL, beat)
+        insight = store.insights.add(kind, draft(content, *members), beat)
         store.insights.lead(kind, members[0], insight)
     return insight
 
@@ -191,8 +191,6 @@ def bridge(store: Store, concept: int, of: int, beat: str | None = None) -> int:
     with store.transaction():
         store.items.adopt()
         store.bridges.put_pairs([pair])
-        insight = store.insights.add(
-            "cross", draft(f"[Bridge] {concept}-{of}", concept, of), MODEL, beat
-        )
+        insight = store.insights.add("cross", draft(f"[Bridge] {concept}-{of}", concept, of), beat)
         store.bridges.link(pair, insight)
     return insight

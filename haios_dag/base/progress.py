@@ -2,7 +2,10 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+_One = TypeVar("_One")
 
 
 @contextlib.contextmanager
@@ -18,3 +21,12 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
 
     with tqdm(total=total, desc=what, delay=1, leave=False) as bar:
         yield bar.update
+
+
+def batches(what: str, every: Sequence[_One], size: int) -> Iterator[Sequence[_One]]:
+    """Yield up to `size` things at a time, with the progress bar of `progress`."""
+    with progress(what, len(every)) as advance:
+        for start in range(0, len(every), size):
+            batch = every[start : start + size]
+            yield batch
+            advance(len(batch))

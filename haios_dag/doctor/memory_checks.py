@@ -70,31 +70,31 @@ def _invariants(store: Store) -> Iterator[Finding]:
         name = "invariant-broken" if one.ours else "invariant-of-others"
         where = f"{store.path}: concepts {ids}"
         yield found(name, where, number=one.number, what=one.what, one=one.some[0])
-    if leaderless := store.health().count_leaderless():
+    if leaderless := store.health().count("leaderless", *DEFAULT):
         yield found("leaderless", store.path, number=leaderless)
     elif not broken:
         yield ok("insights and bridges are consistent")
 
 
 def _items(store: Store) -> Iterator[Finding]:
-    if vanished := store.health().count_vanished():
+    if vanished := store.health().count("vanished", *DEFAULT):
         yield found("items-vanished", store.path, number=vanished)
-    if wrong := store.health().count_wrong_totals():
+    if wrong := store.health().count("total", *DEFAULT):
         yield found("counts-kept-wrong", store.path, number=wrong)
     if not (vanished or wrong):
         yield ok("no concept or trace that the beat works on is missing")
 
 
 def _vectors(store: Store) -> Iterator[Finding]:
-    damaged = store.health().count_damaged_vectors(*DEFAULT)
-    mixed = store.health().count_mixed()
+    damaged = store.health().count("vector damaged", *DEFAULT)
+    mixed = store.health().count("vector of others", *DEFAULT)
     if damaged:
         yield found("vectors-damaged", store.path, number=damaged, length=DEFAULT.dimensions)
     if mixed:
         yield found("vectors-mixed", store.path, number=mixed)
     if other := (space := store.vectors.space()) not in (None, DEFAULT.model):
         yield found("space-of-others", store.path, space=space, ours=DEFAULT.model)
-    if products := store.health().count_products_unembedded():
+    if products := store.health().count("product unembedded", *DEFAULT):
         yield found("insights-without-vector", store.path, number=products)
     if not (damaged or mixed or other or products):
         embedded, every = store.health().coverage()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Vectors = NDArray[np.float32]
+    from haios_dag.base.arrays import Matrix
+
     Rows = NDArray[np.intp]
     Cosines = NDArray[np.float64]
 
@@ -24,19 +25,26 @@ _BLOCK = 4096  # rows a matrix product
 _PAIRS = 2048  # pairs computed again at a time: 25 MB
 
 
-def cosine(one: "Vectors", other: "Vectors") -> float:
+def cosine(one: "Matrix", other: "Matrix") -> float:
     """Return the dot product of two unit vectors, correctly rounded: the same everywhere."""
     return math.fsum((one.astype(np.float64) * other.astype(np.float64)).tolist())
 
 
-def candidates(products: "Vectors", threshold: float) -> "tuple[Rows, Rows]":
+def unit(vector: "Matrix") -> "Matrix":
+    """Return a vector at length 1; zeros stay."""
+    length = float(np.linalg.norm(vector))
+    scaled: Matrix = vector / length if length else vector
+    return scaled
+
+
+def candidates(products: "Matrix", threshold: float) -> "tuple[Rows, Rows]":
     """Return rows and columns of a matrix of products that may reach the threshold."""
     # Flat, because the search for places in two dimensions costs half as much as the product.
     flat = np.flatnonzero(products >= threshold - SLACK)
     return np.divmod(flat, products.shape[1])
 
 
-def rounded(left: "Vectors", right: "Vectors", rows: "Rows", columns: "Rows") -> "Cosines":
+def rounded(left: "Matrix", right: "Matrix", rows: "Rows", columns: "Rows") -> "Cosines":
     """Return the cosine of each pair, a row of `left` and one of `right`, to six places."""
     found = np.empty(len(rows))
     for start in range(0, len(rows), _PAIRS):
@@ -47,13 +55,9 @@ def rounded(left: "Vectors", right: "Vectors", rows: "Rows", columns: "Rows") ->
 
 
 def above(
-    left: "Vectors", right: "Vectors", threshold: float
+    left: "Matrix", right: "Matrix", threshold: float
 ) -> "Iterator[tuple[Rows, Rows, Cosines]]":
-    """Yield the pairs of a row of `left` and one of `right` whose cosine reaches the threshold.
-
-    Every pair is compared, in blocks: rows, columns and their cosines, to six places, a block.
-    The memory in use is bounded by the block and the pairs found in it.
-    """
+    """Yield, a block at a time, rows, columns and cosines of the pairs that reach the threshold."""
     for start in range(0, len(left), _BLOCK):
         block = left[start : start + _BLOCK]
         for begin in range(0, len(right), _BLOCK):

@@ -34,7 +34,7 @@ def run(beat: BeatContext) -> None:
             store.items.adopt()
             if store.vectors.space() != space.DEFAULT.model:
                 store.vectors.use_space(space.DEFAULT.model)
-        with progress("embed", store.vectors.count_unembedded()) as advance:
+        with progress("embed", store.counts()["unembedded"]) as advance:
             while batch := store.vectors.unembedded(_BATCH):
                 made = _embed_batch(store, batch)
                 counts.add(vectors=made, reused=len(batch) - made)

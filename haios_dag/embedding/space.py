@@ -6,6 +6,7 @@ squares of the factors, so the dot product of two texts is 0.65 x cosine + 0.35 
 and the very words, which in a workspace full of names often tell more.
 """
 
+import collections
 import functools
 import math
 import re
@@ -17,13 +18,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from haios_dag.base.errors import ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from haios_dag.base.arrays import Matrix
 
 _WORD = re.compile(r"\w+")
 _DENSE, _HASHED = 256, 512
 _DENSE_WEIGHT, _HASHED_WEIGHT = 0.65, 0.35
-_BATCH, _BATCH_CHARACTERS = 64, 64_000  # texts, and characters with the padding, a batch
+# Texts, and characters with the padding, a batch. A token takes a kilobyte of memory, and a
+# character can be four tokens.
+_BATCH, _BATCH_CHARACTERS = 64, 64_000
 
 
 class Space(NamedTuple):
@@ -38,10 +40,8 @@ _REINSTALL = "reinstall it: pip install --force-reinstall wordllama==0.4.0.post1
 DEFAULT = Space("wordllama-0.4.0.post1-256+words-512", _DENSE + _HASHED)
 
 
-def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
-    """Return one unit vector a text, as rows of float32; an empty text gives zeros.
-
-    A text's vector does not depend on the texts beside it.
+def embed(texts: Sequence[str]) -> "Matrix":
+    """Return one unit vector a text, as rows; an empty text gives zeros.
 
     Raise ModelError when the model is not installed or damaged, or answers with junk.
     """
@@ -52,7 +52,13 @@ def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
     for rows in _batches(texts):
         # The tokenizer takes no lone surrogates, which a command line may hold.
         batch = [texts[i].encode("utf-8", "replace").decode("utf-8") for i in rows]
-        dense = _checked(np.asarray(model.embed(batch), np.float32), len(batch))
+        dense = np.asarray(model.embed(batch), np.float32)
+        expected = len(batch), _DENSE  # numpy would spread one row, or one column, over all
+        if dense.shape != expected or not np.isfinite(dense).all():
+            raise ModelError(
+                f"the embedding model answered {len(batch)} texts with numbers of shape"
+                f" {dense.shape}, not all finite or not of shape {expected}; {_REINSTALL}"
+            )
         vectors[rows, :_DENSE] = math.sqrt(_DENSE_WEIGHT) * _unit(dense)
         vectors[rows, _DENSE:] = math.sqrt(_HASHED_WEIGHT) * _unit(_hashed_words(batch))
     return _unit(vectors)
@@ -63,7 +69,7 @@ def embed_as_bytes(texts: Sequence[str]) -> list[bytes]:
     return [vector.tobytes() for vector in embed(texts).astype("<f4")] if texts else []
 
 
-def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], NDArray[np.float32]]":
+def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], Matrix]":
     """Embed each of these texts once; return a function that gives some of them as rows."""
     known = sorted(set(texts))
     rows = {text: row for row, text in enumerate(known)}
@@ -71,48 +77,30 @@ def embed_once(texts: Iterable[str]) -> "Callable[[Sequence[str]], NDArray[np.fl
     return lambda some: vectors[[rows[text] for text in some]]
 
 
-def _checked(dense: "NDArray[np.float32]", texts: int) -> "NDArray[np.float32]":
-    """Return what the model answered; it would be stored and never be made again."""
-    import numpy as np  # 70 ms
-
-    # numpy would spread one row, or one column, over all of them.
-    if dense.shape != (texts, _DENSE) or not np.isfinite(dense).all():
-        raise ModelError(
-            f"the embedding model answered {texts} texts with numbers of shape {dense.shape},"
-            f" not all finite or not of shape {(texts, _DENSE)}; {_REINSTALL}"
-        )
-    return dense
-
-
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the rows of texts of like length; few of long ones, as each is padded to the longest.
-
-    A token takes a kilobyte of memory, and a character can be four tokens.
-    """
+    """Yield the rows of texts of like length; few of long ones: each is padded to the longest."""
     batch: list[int] = []
     for row in sorted(range(len(texts)), key=lambda i: len(texts[i])):
-        if batch and len(texts[row]) * len(batch) >= _BATCH_CHARACTERS:
+        too_long = len(texts[row]) * len(batch) >= _BATCH_CHARACTERS
+        if batch and (too_long or len(batch) == _BATCH):
             yield batch
             batch = []
         batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
     if batch:
         yield batch
 
 
-def _unit(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def _unit(rows: "Matrix") -> "Matrix":
     """Return the rows at length 1; a row of zeros, or with no finite length, becomes zeros."""
     import numpy as np  # 70 ms
 
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     usable = np.isfinite(lengths) & (lengths > 0)
-    unit: NDArray[np.float32] = np.where(usable, rows / np.where(usable, lengths, 1), 0)
+    unit: Matrix = np.where(usable, rows / np.where(usable, lengths, 1), 0)
     return unit.astype(np.float32)
 
 
-def _hashed_words(texts: Sequence[str]) -> "NDArray[np.float32]":
+def _hashed_words(texts: Sequence[str]) -> "Matrix":
     """Return signed square-rooted word counts in 512 buckets, one row a text.
 
     The hashing trick of Weinberger et al. (2009): the sign makes collisions cancel on average.
@@ -121,10 +109,7 @@ def _hashed_words(texts: Sequence[str]) -> "NDArray[np.float32]":
 
     rows = np.zeros((len(texts), _HASHED), np.float32)
     for row, text in zip(rows, texts, strict=True):
-        counts: dict[str, int] = {}
-        for word in _WORD.findall(text.lower()):
-            counts[word] = counts.get(word, 0) + 1
-        for word, count in counts.items():
+        for word, count in collections.Counter(_WORD.findall(text.lower())).items():
             bucket, sign = _bucket(word)
             row[bucket] += sign * math.sqrt(count)
     return rows

@@ -32,10 +32,7 @@ def of(fields: Mapping[str, Any], problem: str | None) -> str:
 
 
 def load(text: str | None) -> Head:
-    """Return the head in a JSON text; invalid JSON becomes a head that says so.
-
-    Several at once are better read as one list: JSON is then parsed in one go.
-    """
+    """Return the head in a JSON text; invalid JSON becomes a head that says so."""
     try:
         value = json.loads(text or "null")
     except (ValueError, RecursionError):
@@ -44,7 +41,6 @@ def load(text: str | None) -> Head:
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it: dates in ISO 8601, what is nested further as null."""
     if isinstance(value, list):
         return [None if isinstance(one, list) else _plain(one) for one in value[:_MAX_ITEMS]]
     if isinstance(value, dt.date):

@@ -47,8 +47,7 @@ def split(text: str) -> FrontMatter:
 
     The block opens with `---` on the first line, or behind nothing but blank and `#` lines (HAIOS
     writes its `# generated:` there), and must begin with a key: any other `---` is a rule between
-    paragraphs. Values are those of YAML 1.1's safe schema, top-level keys are text, a date that
-    does not exist stays text. The body does not contain the block even when its YAML is bad,
+    paragraphs. Values are those of YAML 1.1's safe schema. The body does not contain a bad block,
     unless lines stand before it, for then it may have been prose.
     """
     text = normal_lines(text)

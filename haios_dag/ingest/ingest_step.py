@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from haios_dag.base.errors import DocumentError, MemoryUnavailableError
-from haios_dag.base.progress import progress
+from haios_dag.base.progress import batches
 from haios_dag.base.step import BeatContext, Counts
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import document_head
 from haios_dag.ingest.scan import ScannedFile, find_files, read_file
 from haios_dag.memory import open_memory
-from haios_dag.memory.records import FileState, Recorded
+from haios_dag.memory.records import Recorded
 
 if TYPE_CHECKING:
     from haios_dag.memory.protocol import Store
@@ -30,9 +30,8 @@ def idle(workspace: Workspace) -> str | None:
     found = find_files(workspace)
     if workspace.has_memory():
         with open_memory(workspace, write=False) as store:
-            known = store.documents.recorded()
-            limit = workspace.config.ingest.max_megabytes
-            if next(_changed(store, found, known, limit), None) or known.keys() - found.keys():
+            ingest = _Ingest(workspace, store, found)
+            if next(ingest.changed(), None) or ingest.known.keys() - found.keys():
                 return None
     elif found:
         return None
@@ -40,31 +39,21 @@ def idle(workspace: Workspace) -> str | None:
 
 
 def run(beat: BeatContext) -> None:
-    """Make memory say what the files say.
+    """Make memory say what the files say; raise DocumentError at the end.
 
-    A file that cannot be read does not stop the others; it is tried again at every beat. Raise
-    DocumentError naming such files when the others are done.
+    A file that cannot be read does not stop the others; it is tried again at every beat.
     """
     workspace, counts = beat.workspace, beat.counts
-    settings = beat.config.ingest
     counts.start("documents", "removed", "new_concepts", "traces")
-    problems: list[str] = []
     found = find_files(workspace)
+    problems: list[str] = []
     with open_memory(workspace, write=True, create=True) as store:
-        known = store.documents.recorded()
-        gone = sorted(known.keys() - found.keys())
-        with store.transaction():
-            refusal = store.documents.refuses_traces()
-            for path in gone:
-                store.documents.remove(path, settings.boilerplate_documents)
-        counts.add(removed=len(gone))
-        changed = sorted(_changed(store, found, known, settings.max_megabytes))
-        with progress("ingest", len(changed)) as advance:
-            for start in range(0, len(changed), _BATCH):
-                batch = {path: found[path] for path in changed[start : start + _BATCH]}
-                problems += _read_batch(store, workspace, batch, counts, keep_traces=not refusal)
-                advance(len(batch))
-        _note_touched(store, found, known, set(changed))
+        ingest = _Ingest(workspace, store, found)
+        refusal = ingest.remove_gone(counts)
+        changed = sorted(ingest.changed())
+        for paths in batches("ingest", changed, _BATCH):
+            problems += ingest.read(paths, counts, keep_traces=not refusal)
+        ingest.note_touched(set(changed))
     if untaken := counts["untaken_traces"]:
         raise MemoryUnavailableError(
             f"{workspace.memory} refuses {untaken} traces ({refusal}): it mirrors them into a"
@@ -80,71 +69,79 @@ def run(beat: BeatContext) -> None:
         )
 
 
-def _changed(
-    store: "Store",
-    found: dict[str, ScannedFile],
-    known: dict[str, FileState],
-    max_megabytes: float,
-) -> Iterator[str]:
-    """Yield the files that are new, or whose content is not what memory has recorded.
+class _Ingest:
+    """The files that were found, beside those that the memory knows."""
 
-    The content is hashed only where stat differs. A file that cannot be hashed counts as changed:
-    reading it will say why.
-    """
-    for path, (file, state) in found.items():
-        before = known.get(path)
-        if before is None:
-            yield path
-        elif before != state:
-            try:
-                digest = hashlib.sha256(read_file(file, max_megabytes)).hexdigest()
-            except DocumentError:
-                digest = ""
-            if digest != store.documents.recorded_hash(path):
+    def __init__(self, workspace: Workspace, store: "Store", found: dict[str, ScannedFile]) -> None:
+        self.settings = workspace.config.ingest
+        self.store = store
+        self.found = found
+        self.known = store.documents.recorded()
+
+    def changed(self) -> Iterator[str]:
+        """Yield the files that are new, or whose content is not what memory has recorded.
+
+        The content is hashed only where stat differs. A file that cannot be hashed counts as
+        changed: reading it will say why.
+        """
+        for path, (file, state) in self.found.items():
+            before = self.known.get(path)
+            if before is None:
                 yield path
+            elif before != state:
+                try:
+                    data = read_file(file, self.settings.max_megabytes)
+                    digest = hashlib.sha256(data).hexdigest()
+                except DocumentError:
+                    digest = ""
+                if digest != self.store.documents.recorded_hash(path):
+                    yield path
 
+    def remove_gone(self, counts: Counts) -> str | None:
+        """Forget the files that are gone; return why the memory takes no traces, or None."""
+        gone = sorted(self.known.keys() - self.found.keys())
+        with self.store.transaction():
+            refusal = self.store.documents.refuses_traces()
+            for path in gone:
+                self.store.documents.remove(path, self.settings.boilerplate_documents)
+        counts.add(removed=len(gone))
+        return refusal
 
-def _read_batch(
-    store: "Store",
-    workspace: Workspace,
-    batch: dict[str, ScannedFile],
-    counts: Counts,
-    *,
-    keep_traces: bool,
-) -> list[str]:
-    """Parse some files, then write what they say in one short transaction.
+    def read(self, paths: Sequence[str], counts: Counts, *, keep_traces: bool) -> list[str]:
+        """Store what some files say in one short transaction; return what is wrong with others."""
+        problems: list[str] = []
+        parsed: list[tuple[str, Recorded, Sequence[Statement], Sequence[Trace]]] = []
+        for path in paths:
+            file, (size, mtime_ns, ctime_ns) = self.found[path]
+            begun = time.time_ns()
+            try:
+                data = read_file(file, self.settings.max_megabytes)
+                head, statements, traces = _parse(path, data, counts)
+            except DocumentError as error:
+                problems.append(f"{path}: {error}")
+                continue
+            digest = hashlib.sha256(data).hexdigest()
+            if mtime_ns > begun - _RACY_NS:
+                mtime_ns = 0  # it may change again without its time stamp telling
+            if traces and not keep_traces:  # read again until the memory takes them
+                counts.add(untaken_traces=len(traces))
+                mtime_ns, digest, traces = 0, "", []
+            recorded = Recorded((size, mtime_ns, ctime_ns), digest, head)
+            parsed.append((path, recorded, statements, traces))
+        new = 0
+        with self.store.transaction():
+            for one in parsed:
+                new += self.store.documents.replace(*one, self.settings.boilerplate_documents)
+        read = sum(len(traces) for *_, traces in parsed)
+        counts.add(documents=len(parsed), new_concepts=new, traces=read)
+        return problems
 
-    Return what is wrong with those that cannot be read.
-    """
-    settings = workspace.config.ingest
-    problems: list[str] = []
-    parsed: list[tuple[str, Recorded, Sequence[Statement], Sequence[Trace]]] = []
-    for path, (file, state) in batch.items():
-        begun = time.time_ns()
-        try:
-            data = read_file(file, settings.max_megabytes)
-            head, statements, found_traces = _parse(path, data, counts)
-        except DocumentError as error:
-            problems.append(f"{path}: {error}")
-            continue
-        size, mtime_ns, ctime_ns = state
-        if mtime_ns > begun - _RACY_NS:
-            mtime_ns = 0  # it may change again without its time stamp telling
-        recorded = Recorded((size, mtime_ns, ctime_ns), hashlib.sha256(data).hexdigest(), head)
-        if found_traces and not keep_traces:  # read again until the memory takes them
-            recorded = Recorded((size, 0, ctime_ns), "", head)
-            counts.add(untaken_traces=len(found_traces))
-            found_traces = []
-        parsed.append((path, recorded, statements, found_traces))
-    new = 0
-    with store.transaction():
-        for path, recorded, statements, found_traces in parsed:
-            new += store.documents.replace(
-                path, recorded, statements, found_traces, settings.boilerplate_documents
-            )
-    read = sum(len(found_traces) for *_, found_traces in parsed)
-    counts.add(documents=len(parsed), new_concepts=new, traces=read)
-    return problems
+    def note_touched(self, changed: set[str]) -> None:
+        """Keep the new time stamps of files that were only touched: they are not hashed again."""
+        with self.store.transaction():
+            for path, (_, state) in self.found.items():
+                if self.known.get(path, state) != state and path not in changed:
+                    self.store.documents.touch(path, state)
 
 
 def _parse(
@@ -162,16 +159,3 @@ def _parse(
     trace = traces.from_document(document)
     kept = document_head.of(document.fields, document.problem)
     return kept, document.statements, [trace] if trace else []
-
-
-def _note_touched(
-    store: "Store",
-    found: dict[str, ScannedFile],
-    known: dict[str, FileState],
-    changed: set[str],
-) -> None:
-    """Keep the new time stamps of files that were only touched, so they are not hashed again."""
-    with store.transaction():
-        for path, (_, state) in found.items():
-            if known.get(path, state) != state and path not in changed:
-                store.documents.touch(path, state)

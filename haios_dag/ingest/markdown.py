@@ -26,11 +26,9 @@ MAX_REPLACED = 0.1  # share of characters; above it the bytes are in another enc
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """What `parse` read.
+    """What `parse` read; `problem` is the warning why there are no fields of front matter, or None.
 
-    `title` is the field `title`, else the first first-level heading, else "". `warnings` are
-    phrases without the path; the caller knows it. `problem` is the one of them that says why
-    there are no fields although there is front matter, or None.
+    `title` is the field `title`, else the first first-level heading, else "".
     """
 
     title: str
@@ -41,11 +39,7 @@ class ParsedDocument:
 
 
 def parse(data: bytes) -> ParsedDocument:
-    """Read a Markdown document (UTF-8, or UTF-16 with a byte order mark; any line ends).
-
-    Raise DocumentError, without the path, for bytes that are not text and for a document of more
-    than MAX_LINES lines.
-    """
+    """Read a Markdown document in UTF-8 or UTF-16; raise DocumentError, without the path."""
     text, warnings = _decode(data)
     head = front_matter.split(text)
     if head.problem:

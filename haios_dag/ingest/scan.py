@@ -17,11 +17,7 @@ ScannedFile = tuple[str, FileState]
 
 
 def find_files(workspace: Workspace) -> dict[str, ScannedFile]:
-    """Return every file that ingest reads, by its path as memory keeps it, in no order.
-
-    Symbolic links below the folders are not followed: they could lead out of the workspace, or
-    round in circles.
-    """
+    """Return every file that ingest reads, by its path in memory; no symbolic link is followed."""
     root, settings = workspace.root, workspace.config.ingest
     found: dict[str, ScannedFile] = {}
     for folder in settings.folders:
@@ -35,7 +31,6 @@ def find_files(workspace: Workspace) -> dict[str, ScannedFile]:
 
 
 def _prefix(folder: str) -> str:
-    """Return what the names of a configured folder's files begin with."""
     name = os.path.normpath(folder).replace(os.sep, "/")
     return "" if name == "." else f"{name}/"
 

@@ -134,10 +134,7 @@ def _words(text: str) -> int:
 
 
 def _is_statement(text: str) -> bool:
-    """Tell whether a cleaned text says something in words.
-
-    It does not when it is struck through, a template's placeholder, or unfenced code.
-    """
+    """Tell whether it says something in words: no strike-through, placeholder or unfenced code."""
     text = text.lstrip()
     if "{{" in text or text.startswith("~~") or _CALL.match(text):
         return False
@@ -147,97 +144,89 @@ def _is_statement(text: str) -> bool:
 
 # What a statement is, told by its form alone: the first rule that is found decides.
 _START = r"\A\W{0,9}"
-_LABELLED = _START + r"(?:[^\W\d]+ )?(?:"
-_END_OF_LABEL = r")\b[^.:]{0,30}:"
-_KINDS = tuple(
-    (name, re.compile(rule, re.IGNORECASE))
-    for name, rule in (
-        # a label that the author put in front
-        ("Decision", _LABELLED + r"decision|decided|choice|verdict|resolution" + _END_OF_LABEL),
-        (
-            "Critique",
-            _LABELLED + r"problems?|issues?|bugs?|gaps?|risks?|root cause|limitations?|concerns?"
-            r"|drift|anti-pattern|failure|symptom|blocker|defect|critique|cons?|warning|missing"
-            r"|weakness|friction|debt" + _END_OF_LABEL,
-        ),
-        (
-            "Proposal",
-            _LABELLED + r"proposals?|proposed|recommendations?|recommended|suggestions?|ideas?"
-            r"|option|hypothesis|alternatives?|next steps?" + _END_OF_LABEL,
-        ),
-        # a hypothesis or a question is put forward, not known
-        ("Proposal", _START + r"h\d+ ?:|\?\Z"),
-        (
-            "Directive",
-            _LABELLED + r"must|must not|should|rule|requirement|constraint|action" + _END_OF_LABEL,
-        ),
-        # a choice made
-        (
-            "Decision",
-            (
-                r"\b(?:decided|chose|chosen|opted|adopted|ratified|ruled out|we will"
-                r"|(?:was|were|is|are|been|operator|we)"
-                r" (?:approved|accepted|rejected|deferred|selected)"
-                r"|(?:approved|accepted|rejected|deferred) (?:by|because|in favou?r|as|to))\b"
-            ),
-        ),
-        # a report of what was done says no more than that
-        (
-            "Episteme",
-            _START + r"(?:added|fixed|created|updated|closed|implemented|completed|resolved|removed"
-            r"|verified|migrated|moved|renamed|replaced|extended|established|wrote|built|ran"
-            r"|documented|audited|captured|stored|refactored)\b",
-        ),
-        # what has to be done
-        (
-            "Directive",
-            (
-                r"\b(?:must|shall|should|mandatory|required|prohibited|forbidden|ha(?:s|ve) to"
-                r"|needs? to)\b|(?:\A|[.;:—]\s)\W{0,9}(?:never|always|do not|don't|avoid|ensure)\b"
-            ),
-        ),
-        (
-            "Directive",
-            _START + r"(?:step \d+: )?(?:add|use|run|create|update|verify|check|read|write|call"
-            r"|keep|set|remove|replace|define|move|rename|extend|implement|delete|include|return"
-            r"|parse|load|find|follow|apply|modify|confirm|identify|provide|generate|extract"
-            r"|validate|display|investigate|ask|track|treat|prefer|let|give|go|see|insert"
-            r"|configure|enable|disable|enforce|migrate|consolidate|integrate|spawn|assess|invoke"
-            r"|analy[sz]e|clarify|scan|show|grep|wire|make|(?:complete|close|start|stop|place|test|fix"
-            r"|change|store|query|document|review|search|design|audit|commit|list|log|report)"
-            r" (?:the|a|an|all|any|each|every|for|this|these|existing|new|if|that|whether))\b(?!:)",
-        ),
-        # what might be done
-        (
-            "Proposal",
-            (
-                r"\b(?:could|might|would|propos(?:e|es|ed|al|als)|recommend(?:s|ed|ation|ations)?"
-                r"|suggest(?:s|ed|ion|ions)?|consider|perhaps|maybe|plan to|want to|potentially"
-                r"|alternatively)\b"
-            ),
-        ),
-        # what is wrong
-        (
-            "Critique",
-            (
-                r"\b(?<!\bno )(?<!\b0 )(?<!zero )(?:fail(?:s|ed|ing|ure|ures)?|bugs?|broken?|breaks"
-                r"|missing|wrong|incorrect(?:ly)?"
-                r"|stale|lacks?|lacking|cannot|can't|does(?: not|n't)|did(?: not|n't)|isn't|aren't"
-                r"|wasn't|no longer|gaps?(?! analysis)|conflicts?|conflicting|problems?|problematic"
-                r"|risks?|risky|violat(?:es?|ed|ing|ions?)|inconsisten(?:t|tly|cy|cies)|bypass(?:es|ed)?"
-                r"|unused|dead|silent(?:ly)?|never|insufficient|bottlenecks?|debt|drift(?:s|ed)?"
-                r"|overhead|brittle|fragile|unclear|garbage|too \w+)\b"
-            ),
-        ),
-    )
+
+
+def _rule(name: str, *pattern: str) -> tuple[str, re.Pattern[str]]:
+    return name, re.compile("".join(pattern), re.IGNORECASE)
+
+
+def _label(name: str, *words: str) -> tuple[str, re.Pattern[str]]:
+    """Return the rule of a label that the author put in front."""
+    return _rule(name, _START, r"(?:[^\W\d]+ )?(?:", *words, r")\b[^.:]{0,30}:")
+
+
+_KINDS = (
+    _label("Decision", r"decision|decided|choice|verdict|resolution"),
+    _label(
+        "Critique",
+        r"problems?|issues?|bugs?|gaps?|risks?|root cause|limitations?|concerns?|drift",
+        r"|anti-pattern|failure|symptom|blocker|defect|critique|cons?|warning|missing|weakness",
+        r"|friction|debt",
+    ),
+    _label(
+        "Proposal",
+        r"proposals?|proposed|recommendations?|recommended|suggestions?|ideas?|option|hypothesis",
+        r"|alternatives?|next steps?",
+    ),
+    # a hypothesis or a question is put forward, not known
+    _rule("Proposal", _START, r"h\d+ ?:|\?\Z"),
+    _label("Directive", r"must|must not|should|rule|requirement|constraint|action"),
+    # a choice made
+    _rule(
+        "Decision",
+        r"\b(?:decided|chose|chosen|opted|adopted|ratified|ruled out|we will",
+        r"|(?:was|were|is|are|been|operator|we) (?:approved|accepted|rejected|deferred|selected)",
+        r"|(?:approved|accepted|rejected|deferred) (?:by|because|in favou?r|as|to))\b",
+    ),
+    # a report of what was done says no more than that
+    _rule(
+        "Episteme",
+        _START,
+        r"(?:added|fixed|created|updated|closed|implemented|completed|resolved|removed|verified",
+        r"|migrated|moved|renamed|replaced|extended|established|wrote|built|ran|documented|audited",
+        r"|captured|stored|refactored)\b",
+    ),
+    # what has to be done
+    _rule(
+        "Directive",
+        r"\b(?:must|shall|should|mandatory|required|prohibited|forbidden|ha(?:s|ve) to",
+        r"|needs? to)\b|(?:\A|[.;:—]\s)\W{0,9}(?:never|always|do not|don't|avoid|ensure)\b",
+    ),
+    _rule(
+        "Directive",
+        _START,
+        r"(?:step \d+: )?(?:add|use|run|create|update|verify|check|read|write|call|keep|set|remove",
+        r"|replace|define|move|rename|extend|implement|delete|include|return|parse|load|find|follow",
+        r"|apply|modify|confirm|identify|provide|generate|extract|validate|display|investigate|ask",
+        r"|track|treat|prefer|let|give|go|see|insert|configure|enable|disable|enforce|migrate",
+        r"|consolidate|integrate|spawn|assess|invoke|analy[sz]e|clarify|scan|show|grep|wire|make",
+        r"|(?:complete|close|start|stop|place|test|fix|change|store|query|document|review|search",
+        r"|design|audit|commit|list|log|report)",
+        r" (?:the|a|an|all|any|each|every|for|this|these|existing|new|if|that|whether))\b(?!:)",
+    ),
+    # what might be done
+    _rule(
+        "Proposal",
+        r"\b(?:could|might|would|propos(?:e|es|ed|al|als)|recommend(?:s|ed|ation|ations)?",
+        r"|suggest(?:s|ed|ion|ions)?|consider|perhaps|maybe|plan to|want to|potentially",
+        r"|alternatively)\b",
+    ),
+    # what is wrong
+    _rule(
+        "Critique",
+        r"\b(?<!\bno )(?<!\b0 )(?<!zero )(?:fail(?:s|ed|ing|ure|ures)?|bugs?|broken?|breaks",
+        r"|missing|wrong|incorrect(?:ly)?|stale|lacks?|lacking|cannot|can't|does(?: not|n't)",
+        r"|did(?: not|n't)|isn't|aren't|wasn't|no longer|gaps?(?! analysis)|conflicts?|conflicting",
+        r"|problems?|problematic|risks?|risky|violat(?:es?|ed|ing|ions?)",
+        r"|inconsisten(?:t|tly|cy|cies)|bypass(?:es|ed)?|unused|dead|silent(?:ly)?|never",
+        r"|insufficient|bottlenecks?|debt|drift(?:s|ed)?|overhead|brittle|fragile|unclear|garbage",
+        r"|too \w+)\b",
+    ),
 )
 
 
 def kind(text: str) -> str:
-    """Return a statement's type: Decision, Directive, Proposal, Critique or Episteme.
-
-    The names are those of HAIOS's concepts; Episteme, plain knowledge, is what remains.
-    """
+    """Return a statement's type, a name of HAIOS's; Episteme, plain knowledge, is what remains."""
     return next((name for name, rule in _KINDS if rule.search(text)), "Episteme")
 
 
@@ -249,9 +238,5 @@ _MASKED = re.compile(
 
 
 def form(text: str) -> str:
-    """Return what a statement shares with others of its template; linear in the text's length.
-
-    Ids, numbers, dates, code and paths become `#`, the rest lower case with single blanks:
-    `form(form(text)) == form(text)`.
-    """
+    """Return a statement in lower case with `#` for ids, numbers, dates, code and paths."""
     return _MASKED.sub("#", one_line(text)).lower()

@@ -23,17 +23,13 @@ MIN_WORDS = 12  # a document with fewer in all fields gives no trace
 # --- documents -------------------------------------------------------------------------------
 
 _TEMPLATES = ("checkpoint", "investigation", "handoff_investigation")
-_SUCCEEDED = (
-    "complete",
-    "completed",
-    "closed",
-    "done",
-    "archived",
-    "resolved",
-    "final",
-    "accepted",
-)
-_FAILED = ("wontfix", "abandoned", "rejected", "cancelled", "invalid", "dismissed", "failed")
+_OUTCOMES: dict[str, TraceOutcome] = {
+    **dict.fromkeys(("complete", "completed", "closed", "done", "archived"), "success"),
+    **dict.fromkeys(("resolved", "final", "accepted"), "success"),
+    **dict.fromkeys(("wontfix", "abandoned", "rejected", "cancelled"), "failure"),
+    **dict.fromkeys(("invalid", "dismissed", "failed"), "failure"),
+}
+_DATES = ("date", "closed", "created", "last_updated", "generated")
 
 # Lists of things to tick off, to read or to do elsewhere say nothing of this attempt.
 _ASIDE = re.compile(
@@ -60,11 +56,8 @@ _SPECIFIC = re.compile(r"[`\d_/\"]|\w[A-Z]|\W[A-Z]")
 def from_document(document: ParsedDocument) -> Trace | None:
     """Return the trace of an investigation or a checkpoint, or None for any other document.
 
-    Which it is, its front matter says: `template`, or a work item's `type`. The outcome follows
-    from `status`: a word for finished is success, one for given up is failure, and any other
-    (active, pending, blocked) is partial_success, for its author left it open. The checkpoints
-    of 2026 have no status, but the lists `completed` and `pending`: something completed is
-    success. None also when there is too little text, as in a template that was not filled in.
+    The outcome follows from `status`; what its author left open is partial_success. Checkpoints of
+    2026 have none, but a list of what is `completed`. A template not filled in gives no trace.
     """
     fields = document.fields
     template = fields.get("template")
@@ -72,7 +65,8 @@ def from_document(document: ParsedDocument) -> Trace | None:
         template == "work_item" and fields.get("type") == "investigation"
     ):
         return None
-    top = _first_heading(document)
+    headings = (statement.heading for statement in document.statements)
+    top = next(filter(None, headings), "").split(" > ")[0]
     parts = _parts(document.statements, top)
     done = _texts(fields.get("completed"))
     approach = parts["approach"] + done
@@ -83,23 +77,18 @@ def from_document(document: ParsedDocument) -> Trace | None:
     if len(" ".join(approach + content + summary).split()) < MIN_WORDS or not title:
         return None
     status = str(fields.get("status") or ("done" if done else "")).strip().casefold()
+    outcome = _OUTCOMES.get(status, "partial_success")
     return Trace(
         key="",
         query=_join(parts["query"]) or title,
         approach_taken=_join(approach or summary or content),
-        outcome=_outcome(status),
-        failure_reason=f"status: {status}" if status in _FAILED else None,
+        outcome=outcome,
+        failure_reason=f"status: {status}" if outcome == "failure" else None,
         strategy_title=title,
         strategy_description=_join(summary or content[:1]),
         strategy_content=_join(content if summary else content[1:]),
-        timestamp=_first_time(fields),
+        timestamp=next(filter(None, (_utc(fields.get(name)) for name in _DATES)), None),
     )
-
-
-def _outcome(status: str) -> TraceOutcome:
-    if status in _SUCCEEDED:
-        return "success"
-    return "failure" if status in _FAILED else "partial_success"
 
 
 def _parts(statements: Iterable[Statement], top: str) -> dict[str, list[str]]:
@@ -119,16 +108,9 @@ def _parts(statements: Iterable[Statement], top: str) -> dict[str, list[str]]:
 
 
 def _part(path: list[str]) -> str:
-    """Return the part of a section: of its outermost heading that tells, or ""."""
     if any(map(_ASIDE.search, path)):
         return ""
-    found = (part for heading in path for part, words in _PARTS if words.search(heading))
-    return next(found, "")
-
-
-def _first_heading(document: ParsedDocument) -> str:
-    headings = (statement.heading for statement in document.statements)
-    return next(filter(None, headings), "").split(" > ")[0]
+    return next((part for head in path for part, words in _PARTS if words.search(head)), "")
 
 
 def _session_title(fields: Mapping[str, Any], done: list[str]) -> str:
@@ -161,18 +143,8 @@ def _join(texts: Iterable[str]) -> str:
     return joined
 
 
-def _first_time(fields: Mapping[str, Any]) -> str | None:
-    for name in ("date", "closed", "created", "last_updated", "generated"):
-        if found := _utc(fields.get(name)):
-            return found
-    return None
-
-
 def _utc(value: object) -> str | None:
-    """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC.
-
-    So machines in every time zone store the same row.
-    """
+    """Return a date or time as SQLite writes it, or None; without an offset it counts as UTC."""
     try:
         if isinstance(value, str):
             value = dt.datetime.fromisoformat(value)
@@ -191,8 +163,8 @@ def _utc(value: object) -> str | None:
 def from_lines(data: bytes) -> tuple[list[Trace], list[str]]:
     """Return the valid traces of a trace file and, as `line N: reason`, what is wrong with others.
 
-    Of lines with one `id` the last one counts. Blank lines are passed over, and so is a last line
-    that is not yet ended and not yet JSON: its writer is at work.
+    Of lines with one `id` the last one counts. A last line not yet ended and not yet JSON is passed
+    over: its writer is at work.
     """
     found: dict[str, Trace] = {}
     problems: list[str] = []

@@ -38,12 +38,9 @@ class SqliteBridges:
         return self._items.ids(f"{AMONG} AND {where}", kind, ids)
 
     def count_bridgeable(self, kind: Kind) -> int:
+        taking_part = "kind = ? AND state IN ('live', 'consumed') AND embedded"
         return int(
-            self._db.value(
-                "SELECT sum(number) FROM dag_counts"
-                " WHERE kind = ? AND state IN ('live', 'consumed') AND embedded",
-                (kind,),
-            )
+            self._db.value(f"SELECT sum(number) FROM dag_counts WHERE {taking_part}", (kind,))
         )
 
     def put_pairs(self, pairs: Sequence[Pair]) -> None:
@@ -58,13 +55,12 @@ class SqliteBridges:
         )
 
     def of_trace(self, trace: int) -> dict[int, int]:
-        return dict(
-            self._db.rows(
-                "SELECT concept_id, insight_id FROM dag_bridges WHERE trace_id = ?"
-                " AND insight_id IN (SELECT insight_id FROM dag_revisions)",
-                (trace,),
-            )
+        rows = self._db.rows(
+            "SELECT concept_id, insight_id FROM dag_bridges WHERE trace_id = ?"
+            " AND insight_id IN (SELECT insight_id FROM dag_revisions)",
+            (trace,),
         )
+        return dict(rows)
 
     def waiting(self, limit: int) -> list[Pair]:
         rows = self._db.rows(

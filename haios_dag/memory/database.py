@@ -42,6 +42,11 @@ def text_hash(text: str | bytes) -> bytes:
     return hashlib.sha256(data).digest()[:16]
 
 
+def quoted(text: str, mark: str = '"') -> str:
+    """Return a text between quotation marks of SQL or FTS5, in which it has no other meaning."""
+    return mark + text.replace(mark, mark * 2) + mark
+
+
 class Database:
     """A connection to an SQLite database with its transactions.
 
@@ -56,11 +61,7 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
-        """Open the database at `path`; with `create`, make an empty one where there is none.
-
-        Nothing else is changed. Raise MemoryUnavailableError when it is missing (and not `create`),
-        is not a database, or cannot be used.
-        """
+        """Open the database at `path`; with `create`, make an empty one where there is none."""
         if not _is_file(path):
             if not create:
                 raise MemoryUnavailableError(
@@ -93,26 +94,21 @@ class Database:
         """Let every commit reach the disk before it returns, and load what the tables need."""
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = FULL")
-        if self.value("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE sql LIKE '%USING vec0%')"):
+        if self.exists("sqlite_master WHERE sql LIKE '%USING vec0%'"):
             _load_vec0(self.connection)
 
     def _check_length(self) -> None:
-        """Refuse a file that ends within a page, which SQLite takes for zeros.
-
-        Only where no write-ahead log could hold that page.
-        """
+        """Refuse a file that ends within a page, unless a write-ahead log may hold that page."""
         log = self.path.with_name(f"{self.path.name}-wal")
         page = self.value("PRAGMA page_size")
         try:
             cut = self.path.stat().st_size % page and not (log.exists() and log.stat().st_size)
         except OSError as error:
-            raise MemoryUnavailableError(
-                f"{self.path}: {error.strerror}; check that disk"
-            ) from error
+            sentence = f"{self.path}: {error.strerror}; check that disk"
+            raise MemoryUnavailableError(sentence) from error
         if cut:
-            raise MemoryUnavailableError(
-                f"{self.path} {_MEANING['SQLITE_CORRUPT']} (it is cut off)"
-            )
+            damaged = _MEANING["SQLITE_CORRUPT"]
+            raise MemoryUnavailableError(f"{self.path} {damaged} (it is cut off)")
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,6 +118,12 @@ class Database:
         """Execute one statement."""
         with self.translated():
             return self.connection.execute(sql, values)
+
+    def insert(self, table: str, **values: object) -> int:
+        """Add a row to a table with an `id`; return that."""
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
+        return int(self.value(sql, [*values.values()]))
 
     def executemany(self, sql: str, rows: Iterable[Values]) -> None:
         """Execute one statement for each row of values."""
@@ -162,13 +164,17 @@ class Database:
         row = self.row(sql, values)
         return row and row[0]
 
+    def exists(self, rows: str, values: Values = ()) -> bool:
+        """Tell whether there is a row in `table WHERE ...`."""
+        return bool(self.value(f"SELECT EXISTS (SELECT 1 FROM {rows})", values))
+
     def columns(self, table: str) -> set[str]:
         """Return the column names of a table; empty when the table does not exist."""
         return set(self.column("SELECT name FROM pragma_table_info(?)", (table,)))
 
     def is_empty(self) -> bool:
         """Tell whether the database has no table at all, as a new file has none."""
-        return not self.value("SELECT EXISTS (SELECT 1 FROM sqlite_master)")
+        return not self.exists("sqlite_master")
 
     def translated(self) -> AbstractContextManager[None]:
         """Turn sqlite3's errors in the body into one sentence about this database."""

@@ -27,10 +27,6 @@ WHERE kind = 'concept' AND form = :form AND state IN ('live', 'orphan', 'boilerp
     AND state != {_DERIVED}
 """
 _LEDGER = "FROM dag_documents JOIN artifacts ON id = artifact_id"
-_TRACE_COLUMNS = (
-    "query", "approach_taken", "outcome", "failure_reason", "strategy_title",
-    "strategy_description", "strategy_content", "timestamp",
-)  # fmt: skip
 
 
 class SqliteDocuments:
@@ -43,36 +39,27 @@ class SqliteDocuments:
     def recorded(self) -> dict[str, FileState]:
         if not self._items.is_prepared():
             return {}
-        return {
-            path: (size, mtime, ctime)
-            for path, size, mtime, ctime in self._db.rows(
-                f"SELECT file_path, size, mtime_ns, ctime_ns {_LEDGER}"
-            )
-        }
+        rows = self._db.rows(f"SELECT file_path, size, mtime_ns, ctime_ns {_LEDGER}")
+        return {path: (size, mtime, ctime) for path, size, mtime, ctime in rows}
 
     def heads(self) -> list[tuple[str, FileState, str]]:
         if not self._items.is_prepared():
             return []
-        return [
-            (path, (size, mtime, ctime), head)
-            for path, size, mtime, ctime, head in self._db.rows(
-                f"SELECT file_path, size, mtime_ns, ctime_ns, head {_LEDGER} WHERE head IS NOT NULL"
-            )
-        ]
+        rows = self._db.rows(
+            f"SELECT file_path, size, mtime_ns, ctime_ns, head {_LEDGER} WHERE head IS NOT NULL"
+        )
+        return [(path, (size, mtime, ctime), head) for path, size, mtime, ctime, head in rows]
 
     def recorded_hash(self, path: str) -> str | None:
-        found: str | None = self._db.value(
-            f"SELECT file_hash {_LEDGER} WHERE file_path = ?", (path,)
-        )
+        sql = f"SELECT file_hash {_LEDGER} WHERE file_path = ?"
+        found: str | None = self._db.value(sql, (path,))
         return found
 
     def refuses_traces(self) -> str | None:
         # HAIOS's migration 005 mirrors traces by triggers into a table of the extension sqlite-vec:
         # without it no trace can be written, and its triggers may ask for an embedding too.
-        if not self._db.value(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
-            " AND tbl_name = 'reasoning_traces')"
-        ):
+        triggers = "sqlite_master WHERE type = 'trigger' AND tbl_name = 'reasoning_traces'"
+        if not self._db.exists(triggers):
             return None
         self._db.execute("SAVEPOINT trial")
         try:
@@ -169,20 +156,10 @@ class SqliteDocuments:
         )
         if known:
             if known[1] is None:  # another program's concept; now a document states it too
-                self._db.execute(
-                    "UPDATE dag_items SET form = ? WHERE kind = 'concept' AND id = ?",
-                    (statement.form, known[0]),
-                )
+                self._items.mark("concept", known[0], form=statement.form)
             return known[0], False
-        concept = self._db.value(
-            "INSERT INTO concepts (type, content) VALUES (?, ?) RETURNING id",
-            (statement.type, statement.text),
-        )
-        self._db.execute(
-            "INSERT INTO dag_items (kind, id, state, text_hash, form)"
-            " VALUES ('concept', ?, 'live', ?, ?)",
-            (concept, digest, statement.form),
-        )
+        concept = self._db.insert("concepts", type=statement.type, content=statement.text)
+        self._items.add("concept", concept, "live", digest, statement.form)
         return concept, True
 
     def _derive_states(self, forms: Iterable[str], boilerplate_documents: int) -> None:
@@ -193,40 +170,31 @@ class SqliteDocuments:
 
     def _replace_traces(self, artifact: int, path: str, traces: Sequence[Trace]) -> None:
         """Make these the traces of a file; one that it no longer has becomes an orphan."""
-        known = dict(
-            self._db.rows("SELECT key, trace_id FROM dag_traces WHERE artifact_id = ?", (artifact,))
-        )
+        sql = "SELECT key, trace_id FROM dag_traces WHERE artifact_id = ?"
+        known = dict(self._db.rows(sql, (artifact,)))
         for trace in traces:
             digest = text_hash(repr(trace))
-            values = (*trace[1:-1], trace.timestamp or clock.utc_sql(clock.now()))
-            if trace.key in known:
-                self._put_trace(known.pop(trace.key), digest, values)
-            else:
-                self._add_trace(artifact, path, trace.key, digest, values)
-        self._db.executemany(
-            "UPDATE dag_items SET state = 'orphan' WHERE kind = 'trace' AND id = ?",
-            [(gone,) for gone in known.values()],
-        )
+            values = trace._asdict()
+            key = values.pop("key")
+            values["timestamp"] = trace.timestamp or clock.utc_sql(clock.now())
+            if key in known:
+                self._put_trace(known.pop(key), digest, values)
+                continue
+            added = self._db.insert(
+                "reasoning_traces",
+                **values,
+                context_snapshot=json.dumps({"source": path}),
+                extraction_model="haios-dag:structure",
+            )
+            self._db.execute(
+                "INSERT INTO dag_traces (trace_id, artifact_id, key) VALUES (?, ?, ?)",
+                (added, artifact, key),
+            )
+            self._items.add("trace", added, "live", digest)
+        for gone in known.values():
+            self._items.mark("trace", gone, state="orphan")
 
-    def _add_trace(
-        self, artifact: int, path: str, key: str, digest: bytes, values: Sequence[str | None]
-    ) -> None:
-        trace = self._db.value(
-            f"INSERT INTO reasoning_traces ({', '.join(_TRACE_COLUMNS)}, context_snapshot,"
-            " extraction_model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'haios-dag:structure')"
-            " RETURNING id",
-            (*values, json.dumps({"source": path})),
-        )
-        self._db.execute(
-            "INSERT INTO dag_traces (trace_id, artifact_id, key) VALUES (?, ?, ?)",
-            (trace, artifact, key),
-        )
-        self._db.execute(
-            "INSERT INTO dag_items (kind, id, state, text_hash) VALUES ('trace', ?, 'live', ?)",
-            (trace, digest),
-        )
-
-    def _put_trace(self, trace: int, digest: bytes, values: Sequence[str | None]) -> None:
+    def _put_trace(self, trace: int, digest: bytes, values: dict[str, str | None]) -> None:
         """Make a known trace live, with these values."""
         if self._db.execute(
             "UPDATE dag_items SET state = 'live' WHERE kind = 'trace' AND id = ? AND text_hash = ?",
@@ -234,15 +202,11 @@ class SqliteDocuments:
         ).rowcount:
             return  # unchanged
         self._db.execute(
-            f"UPDATE reasoning_traces SET {' = ?, '.join(_TRACE_COLUMNS)} = ? WHERE id = ?",
-            (*values, trace),
+            f"UPDATE reasoning_traces SET {' = ?, '.join(values)} = ? WHERE id = ?",
+            (*values.values(), trace),
         )
         # Its text is new, so its vector and its bridges are; its cluster was considered once.
         self._db.execute(
             "DELETE FROM dag_bridges WHERE trace_id = ? AND insight_id IS NULL", (trace,)
         )
-        self._db.execute(
-            "UPDATE dag_items SET state = 'live', text_hash = ?, model = NULL, bridged = 0"
-            " WHERE kind = 'trace' AND id = ?",
-            (digest, trace),
-        )
+        self._items.mark("trace", trace, state="live", text_hash=digest, model=None, bridged=0)

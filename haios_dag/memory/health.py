@@ -16,7 +16,7 @@ from haios_dag.base import files
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.database import BUSY_SECONDS, Database
 from haios_dag.memory.items import THERE
-from haios_dag.memory.records import Broken, WrittenRows
+from haios_dag.memory.records import Broken, Fault, WrittenRows
 from haios_dag.memory.vectors import SqliteVectors, cache_folder
 from haios_dag.memory.word_index import WordIndex
 
@@ -74,10 +74,6 @@ INVARIANTS = {
     ),
 }
 _LOST = f"NOT ({THERE}) AND state != 'orphan'"
-_LEADERLESS = (
-    "SELECT id FROM dag_items AS i WHERE leader IS NOT NULL AND NOT EXISTS (SELECT 1"
-    " FROM dag_items AS l WHERE l.kind = i.kind AND l.id = i.leader AND l.leader = l.id)"
-)
 # Items that are marked as embedded in the space in use, and have no vector of its length there.
 _WHOLE = "model = :model AND length(vector) = :size"
 _NO_VECTOR = (
@@ -88,6 +84,27 @@ _NO_VECTOR = (
 _WRONG_LENGTH = (
     "FROM {} WHERE model = :model AND (typeof(vector) != 'blob' OR length(vector) != :size)"
 )
+_OTHERS = "model IS NOT NULL AND model IS NOT (SELECT value FROM dag_meta WHERE key = 'space')"
+# The rows that have a fault.
+FAULTS: dict[Fault, str] = {
+    "leaderless": (
+        "dag_items AS i WHERE leader IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dag_items AS l"
+        " WHERE l.kind = i.kind AND l.id = i.leader AND l.leader = l.id)"
+    ),
+    "vanished": f"dag_items WHERE {_LOST}",
+    "vector damaged": (
+        f"(SELECT kind, id FROM dag_items WHERE {_NO_VECTOR}"
+        f" UNION SELECT 'concept', concept_id {_WRONG_LENGTH.format('embeddings')}"
+        f" UNION SELECT 'trace', trace_id {_WRONG_LENGTH.format('dag_trace_vectors')})"
+    ),
+    "vector of others": f"dag_items WHERE {_OTHERS}",
+    "product unembedded": "dag_items WHERE state = 'product' AND model IS NULL",
+    "total": (
+        "dag_counts LEFT JOIN (SELECT kind AS k, state AS s, model IS NOT NULL AS e,"
+        " count(*) AS n FROM dag_items GROUP BY 1, 2, 3)"
+        " ON k = kind AND s = state AND e = embedded WHERE number != coalesce(n, 0)"
+    ),
+}
 
 
 class SqliteHealth:
@@ -115,26 +132,8 @@ class SqliteHealth:
                 some = [row[0] for row in rows[:5]]
                 yield Broken(what, len(rows), some, any(row[1] for row in rows))
 
-    def count_leaderless(self) -> int:
-        return self._count(f"({_LEADERLESS})")
-
-    def count_vanished(self) -> int:
-        return self._count(f"dag_items WHERE {_LOST}")
-
-    def count_damaged_vectors(self, model: str, dimensions: int) -> int:
-        size = {"model": model, "size": dimensions * 4}
-        return self._count(
-            f"(SELECT kind, id FROM dag_items WHERE {_NO_VECTOR}"
-            f" UNION SELECT 'concept', concept_id {_WRONG_LENGTH.format('embeddings')}"
-            f" UNION SELECT 'trace', trace_id {_WRONG_LENGTH.format('dag_trace_vectors')})",
-            size,
-        )
-
-    def count_mixed(self) -> int:
-        return self._count(
-            "dag_items WHERE model IS NOT NULL AND model IS NOT"
-            " (SELECT value FROM dag_meta WHERE key = 'space')"
-        )
+    def count(self, fault: Fault, model: str, dimensions: int) -> int:
+        return self._count(FAULTS[fault], model=model, size=dimensions * 4)
 
     def coverage(self) -> tuple[int, int]:
         embedded, every = self._db.row(
@@ -142,16 +141,6 @@ class SqliteHealth:
             " WHERE state IN ('live', 'consumed', 'product')"
         )
         return embedded, every
-
-    def count_products_unembedded(self) -> int:
-        return self._count("dag_items WHERE state = 'product' AND model IS NULL")
-
-    def count_wrong_totals(self) -> int:
-        return self._count(
-            "dag_counts LEFT JOIN (SELECT kind AS k, state AS s, model IS NOT NULL AS e,"
-            " count(*) AS n FROM dag_items GROUP BY 1, 2, 3)"
-            " ON k = kind AND s = state AND e = embedded WHERE number != coalesce(n, 0)"
-        )
 
     def word_index(self, seconds: float = BUSY_SECONDS / 2) -> str | None:
         if self._words.lacks():
@@ -168,9 +157,8 @@ class SqliteHealth:
             " AND dag_hash(CAST(content AS BLOB)) != text_hash"
         )
         with self._db.translated():
-            return None if self._words_agree(seconds, edited=bool(edited)) else (
-                "it disagrees with the texts"
-            )  # fmt: skip
+            agrees = self._words_agree(seconds, edited=bool(edited))
+        return None if agrees else "it disagrees with the texts"
 
     def _words_agree(self, seconds: float, *, edited: bool) -> bool:
         """Let FTS5 check its index, against the texts where none was edited."""
@@ -257,19 +245,17 @@ class SqliteHealth:
             raise
 
     def forget_vanished(self) -> int:
-        with self._db.transaction() as connection:
-            return connection.execute(
-                f"UPDATE dag_items SET state = 'orphan', model = NULL WHERE {_LOST}"
-            ).rowcount
+        gone = f"UPDATE dag_items SET state = 'orphan', model = NULL WHERE {_LOST}"
+        with self._db.transaction():
+            return self._db.execute(gone).rowcount
 
     def forget_dangling(self) -> int:
         removed = 0
-        with self._db.transaction() as connection:
+        keys = 'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)'
+        with self._db.transaction():
             for table in [name for name in self.dangling() if name.startswith("dag_")]:
-                for parent, ours, theirs in connection.execute(
-                    'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)', (table,)
-                ).fetchall():
-                    removed += connection.execute(
+                for parent, ours, theirs in self._db.rows(keys, (table,)):
+                    removed += self._db.execute(
                         f"DELETE FROM {table} WHERE {ours} IS NOT NULL AND NOT EXISTS"
                         f" (SELECT 1 FROM {parent} AS p WHERE p.{theirs} = {table}.{ours})"
                     ).rowcount
@@ -277,18 +263,15 @@ class SqliteHealth:
 
     def embed_again(self, model: str, dimensions: int) -> int:
         size = {"model": model, "size": dimensions * 4}
-        with self._db.transaction() as connection:
+        with self._db.transaction():
             for table in ("embeddings", "dag_trace_vectors"):
-                connection.execute(f"DELETE {_WRONG_LENGTH.format(table)}", size)
-            return connection.execute(
-                f"UPDATE dag_items SET model = NULL WHERE {_NO_VECTOR} OR model IS NOT NULL"
-                " AND model IS NOT (SELECT value FROM dag_meta WHERE key = 'space')",
-                size,
-            ).rowcount
+                self._db.execute(f"DELETE {_WRONG_LENGTH.format(table)}", size)
+            again = f"UPDATE dag_items SET model = NULL WHERE {_NO_VECTOR} OR {_OTHERS}"
+            return self._db.execute(again, size).rowcount
 
     def count_again(self) -> None:
-        with self._db.transaction() as connection:
-            connection.execute(
+        with self._db.transaction():
+            self._db.execute(
                 "UPDATE dag_counts SET number = (SELECT count(*) FROM dag_items AS i WHERE i.kind ="
                 " dag_counts.kind AND i.state = dag_counts.state"
                 " AND (i.model IS NOT NULL) = embedded)"
@@ -298,5 +281,5 @@ class SqliteHealth:
         with self._db.transaction():
             self._words.rebuild()
 
-    def _count(self, rows: str, values: dict[str, object] | None = None) -> int:
-        return int(self._db.value(f"SELECT count(*) FROM {rows}", values or {}))
+    def _count(self, rows: str, **values: object) -> int:
+        return int(self._db.value(f"SELECT count(*) FROM {rows}", values))

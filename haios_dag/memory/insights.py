@@ -17,9 +17,11 @@ from haios_dag.memory.records import (
     Draft,
     Insight,
     Kind,
-    Source,
+    Product,
+    Revision,
     title_and_text,
 )
+from haios_dag.memory.vectors import SqliteVectors
 from haios_dag.memory.word_index import WordIndex
 
 _TO_CONSIDER = f"leader IS NULL AND model IS NOT NULL AND state = 'live' AND {THERE}"
@@ -28,9 +30,12 @@ _TO_CONSIDER = f"leader IS NULL AND model IS NOT NULL AND state = 'live' AND {TH
 class SqliteInsights:
     """See `protocol.Insights`."""
 
-    def __init__(self, database: Database, items: SqliteItems, words: WordIndex) -> None:
+    def __init__(
+        self, database: Database, items: SqliteItems, vectors: SqliteVectors, words: WordIndex
+    ) -> None:
         self._db = database
         self._items = items
+        self._vectors = vectors
         self._words = words
 
     def has_unconsidered(self) -> bool:
@@ -82,44 +87,38 @@ class SqliteInsights:
             (kind, leader, insight),
         )
 
-    def add(self, kind: ClusterType, draft: Draft, model: str, beat: str | None) -> int:
+    def add(self, kind: ClusterType, draft: Draft, beat: str | None) -> int:
         now = clock.local_naive(clock.now())
-        insight = int(
-            self._db.value(
-                "INSERT INTO concepts (type, content, source_adr, synthesis_confidence,"
-                " synthesized_at) VALUES ('SynthesizedInsight', ?, 'virtual:synthesis', ?, ?)"
-                " RETURNING id",
-                (draft.content, draft.confidence, now),
-            )
+        insight = self._db.insert(
+            "concepts",
+            type="SynthesizedInsight",
+            content=draft.content,
+            source_adr="virtual:synthesis",
+            synthesis_confidence=draft.confidence,
+            synthesized_at=now,
         )
-        cluster = self._db.value(
-            "INSERT INTO synthesis_clusters (cluster_type, synthesized_concept_id, status,"
-            " synthesized_at) VALUES (?, ?, 'synthesized', ?) RETURNING id",
-            (kind, insight, now),
+        cluster = self._db.insert(
+            "synthesis_clusters",
+            cluster_type=kind,
+            synthesized_concept_id=insight,
+            status="synthesized",
+            synthesized_at=now,
         )
         self._db.execute(
             "UPDATE concepts SET synthesis_cluster_id = ? WHERE id = ?", (cluster, insight)
         )
-        self._db.execute(
-            "INSERT INTO dag_items (kind, id, state, text_hash)"
-            " VALUES ('concept', ?, 'product', ?)",
-            (insight, text_hash(draft.content)),
-        )
+        self._items.add("concept", insight, "product", text_hash(draft.content))
         self._items.see_clusters()
         self._add_sources(kind, insight, cluster, draft.sources)
-        self._put_text(insight, draft, model, beat)
+        self._put_text(insight, draft, beat)
         return insight
 
-    def revise(
-        self, kind: ClusterType, insight: int, draft: Draft, model: str, beat: str | None
-    ) -> None:
-        cluster = self._db.value(
-            "SELECT synthesis_cluster_id FROM concepts WHERE id = ?", (insight,)
-        )
-        known = self._db.column(
-            "SELECT member_id FROM synthesis_cluster_members WHERE cluster_id = ?", (cluster,)
-        )
-        gained = [source for source in draft.sources if source.id not in set(known)]
+    def revise(self, kind: ClusterType, insight: int, draft: Draft, beat: str | None) -> None:
+        sql = "SELECT synthesis_cluster_id FROM concepts WHERE id = ?"
+        cluster = self._db.value(sql, (insight,))
+        sql = "SELECT member_id FROM synthesis_cluster_members WHERE cluster_id = ?"
+        known = set(self._db.column(sql, (cluster,)))
+        gained = [(id_, similarity) for id_, similarity in draft.sources if id_ not in known]
         self._add_sources(kind, insight, cluster, gained)
         now = clock.local_naive(clock.now())
         self._db.execute(
@@ -130,35 +129,31 @@ class SqliteInsights:
         self._db.execute(
             "UPDATE synthesis_clusters SET synthesized_at = ? WHERE id = ?", (now, cluster)
         )
-        self._db.execute(
-            "UPDATE dag_items SET text_hash = ? WHERE kind = 'concept' AND id = ?",
-            (text_hash(draft.content), insight),
-        )
         old = self._db.value(
             "SELECT content FROM dag_revisions WHERE insight_id = ? ORDER BY revision DESC LIMIT 1",
             (insight,),
         )
         self._words.replace(insight, old, draft.content)
-        self._put_text(insight, draft, model, beat)
+        self._put_text(insight, draft, beat)
 
     def _add_sources(
-        self, kind: ClusterType, insight: int, cluster: int, sources: Sequence[Source]
+        self, kind: ClusterType, insight: int, cluster: int, sources: Sequence[tuple[int, float]]
     ) -> None:
         """Add one member and one provenance row a source, and make the counts agree."""
         self._db.executemany(
             "INSERT INTO synthesis_cluster_members (cluster_id, member_type, member_id,"
             " similarity_to_centroid) VALUES (?, ?, ?, ?)",
-            [(cluster, kind, source.id, source.similarity) for source in sources],
+            [(cluster, kind, id_, similarity) for id_, similarity in sources],
         )
         self._db.executemany(
             "INSERT INTO synthesis_provenance (synthesized_concept_id, source_type, source_id)"
             " VALUES (?, ?, ?)",
-            [(insight, kind, source.id) for source in sources],
+            [(insight, kind, id_) for id_, _ in sources],
         )
         if kind == "concept":
             self._db.executemany(
                 "UPDATE concepts SET synthesis_cluster_id = ? WHERE id = ?",
-                [(cluster, source.id) for source in sources],
+                [(cluster, id_) for id_, _ in sources],
             )
         self._db.execute(
             "UPDATE synthesis_clusters SET member_count = coalesce(member_count, 0) + ?"
@@ -171,7 +166,7 @@ class SqliteInsights:
             (len(sources), insight),
         )
 
-    def _put_text(self, insight: int, draft: Draft, model: str, beat: str | None) -> None:
+    def _put_text(self, insight: int, draft: Draft, beat: str | None) -> None:
         """Record the revision and make the new text searchable in the same commit."""
         self._db.execute(
             "INSERT INTO dag_revisions (insight_id, revision, content, sources, method, reason,"
@@ -183,30 +178,43 @@ class SqliteInsights:
                 clock.utc_sql(clock.now()), insight,
             ),
         )  # fmt: skip
-        self._db.execute(
-            "DELETE FROM embeddings WHERE concept_id = ? AND model = ?", (insight, model)
-        )
-        self._db.execute(
-            "INSERT INTO embeddings (concept_id, vector, model, dimensions) VALUES (?, ?, ?, ?)",
-            (insight, draft.vector, model, len(draft.vector) // 4),
-        )
-        self._db.execute(
-            "UPDATE dag_items SET model = ?, beat = ? WHERE kind = 'concept' AND id = ?",
-            (model, beat, insight),
-        )
+        self._vectors.put(draft.model, [("concept", insight, draft.vector)])
+        self._items.mark("concept", insight, text_hash=text_hash(draft.content), beat=beat)
 
     def written_by(self, beat: str) -> tuple[int, int]:
         if not self._items.is_prepared():
             return 0, 0
-        found = dict(
-            self._db.rows(
-                "SELECT cluster_type = 'cross', count(*) FROM dag_revisions"
-                " JOIN synthesis_clusters ON synthesized_concept_id = insight_id"
-                " WHERE beat = ? AND revision = 1 GROUP BY 1",
-                (beat,),
-            )
+        rows = self._db.rows(
+            "SELECT cluster_type = 'cross', count(*) FROM dag_revisions"
+            " JOIN synthesis_clusters ON synthesized_concept_id = insight_id"
+            " WHERE beat = ? AND revision = 1 GROUP BY 1",
+            (beat,),
         )
+        found = dict(rows)
         return found.get(0, 0), found.get(1, 0)
+
+    def product(self, concept: int) -> Product | None:
+        row = self._db.row(
+            "SELECT synthesis_clusters.id, cluster_type, CAST(content AS TEXT),"
+            " (SELECT leader FROM dag_clusters WHERE cluster_id = synthesis_clusters.id)"
+            " FROM concepts JOIN synthesis_clusters ON synthesized_concept_id = concepts.id"
+            " WHERE concepts.id = ? ORDER BY synthesis_clusters.id LIMIT 1",
+            (concept,),
+        )
+        if not row:
+            return None
+        cluster, kind, content, leader = row
+        sources = self._db.rows(
+            "SELECT member_id, similarity_to_centroid FROM synthesis_cluster_members"
+            " WHERE cluster_id = ? ORDER BY id",
+            (cluster,),
+        )
+        revisions = self._db.rows(
+            "SELECT revision, content, sources, method, reason, beat, created_at"
+            " FROM dag_revisions WHERE insight_id = ? ORDER BY revision",
+            (concept,),
+        )
+        return Product(kind, content, leader, sources, [Revision(*one) for one in revisions])
 
     def newest(self, count: int) -> list[Insight]:
         if not self._items.is_prepared():
@@ -228,7 +236,6 @@ class SqliteInsights:
 
 
 def _instant(utc: str | None) -> dt.datetime | None:
-    """Return a UTC time as SQLite writes it; None for other texts."""
     try:
         return dt.datetime.fromisoformat(utc or "").replace(tzinfo=dt.UTC)
     except ValueError:

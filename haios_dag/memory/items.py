@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from haios_dag.memory.database import Database
-from haios_dag.memory.records import EMBEDDED_CHARACTERS, Kind, Place
+from haios_dag.memory.records import EMBEDDED_CHARACTERS, Kind, Place, Standing
 
 # What is embedded and compared of a trace, as SQL over reasoning_traces.
 TRACE_TEXT = (
@@ -16,6 +16,11 @@ THERE = (
     "CASE kind WHEN 'concept' THEN EXISTS (SELECT 1 FROM concepts WHERE id = dag_items.id)"
     " ELSE EXISTS (SELECT 1 FROM reasoning_traces WHERE id = dag_items.id) END"
 )
+TABLES: dict[Kind, str] = {"concept": "concepts", "trace": "reasoning_traces"}
+# Ids only grow, so every id above the highest known one is new.
+HIGHEST: dict[Kind, str] = {
+    kind: f"(SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = '{kind}')" for kind in TABLES
+}
 AMONG = "kind = ? AND id IN (SELECT value FROM json_each(?))"
 # The highest synthesis cluster that we wrote or adopted.
 _SEEN_CLUSTERS = (
@@ -63,24 +68,37 @@ _ADOPT_BRIDGES = (
 
 
 class SqliteItems:
-    """See `protocol.Items`; `exists`, `ids` and `see_clusters` are for the other parts."""
+    """See `protocol.Items`; what it does not name is for the other parts."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def is_prepared(self) -> bool:
-        return bool(
-            self._db.value("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_items')")
-        )
+        return self._db.exists("sqlite_master WHERE name = 'dag_items'")
 
     def exists(self, where: str) -> bool:
         """Tell whether there is a row in `table WHERE …` of a prepared memory."""
-        return self.is_prepared() and bool(self._db.value(f"SELECT EXISTS (SELECT 1 FROM {where})"))
+        return self.is_prepared() and self._db.exists(where)
 
     def ids(self, where: str, kind: Kind, among: Sequence[int] | None = None) -> list[int]:
         """Return the ids of items, ascending; with `among`, the condition has `AMONG` in it."""
         values = (kind,) if among is None else (kind, json.dumps(list(among)))
         return self._db.column(f"SELECT id FROM dag_items WHERE {where} ORDER BY id", values)
+
+    def add(
+        self, kind: Kind, item: int, state: str, text_hash: bytes, form: str | None = None
+    ) -> None:
+        """Take in an item that this program has written."""
+        values = {"state": state, "text_hash": text_hash, "form": form}
+        self._db.insert("dag_items", kind=kind, id=item, **values)
+
+    def mark(self, kind: Kind, item: int, **values: object) -> None:
+        """Give an item new values."""
+        fields = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(
+            f"UPDATE dag_items SET {fields} WHERE kind = ? AND id = ?",
+            (*values.values(), kind, item),
+        )
 
     def text(self, kind: Kind, item: int) -> str:
         return str(self._db.value(_TEXTS[kind], (item,)) or "")[:EMBEDDED_CHARACTERS]
@@ -88,31 +106,35 @@ class SqliteItems:
     def places(self, kind: Kind, item: int) -> list[Place]:
         return [Place(*row) for row in self._db.rows(_PLACES[kind], (item,))]
 
-    def trace_title(self, trace: int) -> str:
-        return str(
-            self._db.value(
-                "SELECT coalesce(nullif(strategy_title, ''), query) FROM reasoning_traces"
-                " WHERE id = ?",
-                (trace,),
-            )
+    def standing(self, kind: Kind, item: int) -> Standing | None:
+        row = self._db.row(
+            "SELECT state, leader, similarity, (SELECT count(*) FROM dag_items AS alike"
+            " WHERE alike.kind = dag_items.kind AND alike.leader = dag_items.leader)"
+            " FROM dag_items WHERE kind = ? AND id = ?",
+            (kind, item),
         )
+        return Standing(*row) if row else None
+
+    def trace_title(self, trace: int) -> str:
+        sql = (
+            "SELECT coalesce(nullif(strategy_title, ''), query) FROM reasoning_traces WHERE id = ?"
+        )
+        return str(self._db.value(sql, (trace,)))
 
     def adopt(self) -> int:
-        # Ids only grow, so every id above the highest known one is new. Each transaction of ours
-        # that adds concepts adopts first, and so never takes its own rows for another program's.
+        # Each transaction of ours that adds concepts adopts first, and so never takes its own rows
+        # for another program's.
         concepts = self._db.execute(
             "INSERT INTO dag_items (kind, id, state, text_hash)"
             " SELECT 'concept', id, CASE WHEN synthesized_at IS NOT NULL THEN 'product'"
             "   WHEN synthesis_cluster_id IS NOT NULL THEN 'consumed' ELSE 'live' END,"
             "   dag_hash(CAST(content AS BLOB))"
-            " FROM concepts WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
-            "   WHERE kind = 'concept')"
+            f" FROM concepts WHERE id > {HIGHEST['concept']}"
         ).rowcount
         traces = self._db.execute(
             "INSERT INTO dag_items (kind, id, state, text_hash)"
             f" SELECT 'trace', id, 'live', dag_hash(CAST({TRACE_TEXT} AS BLOB))"
-            " FROM reasoning_traces WHERE id > (SELECT coalesce(max(id), 0) FROM dag_items"
-            "   WHERE kind = 'trace')"
+            f" FROM reasoning_traces WHERE id > {HIGHEST['trace']}"
         ).rowcount
         self._db.execute(_CONSUME)
         self._db.execute(_ADOPT_BRIDGES)

@@ -9,9 +9,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from haios_dag.base.errors import MemoryUnavailableError
-from haios_dag.memory import tables
 from haios_dag.memory.database import Database
 
+# Columns of HAIOS's tables that this package names, in every statement: a database that HAIOS's
+# migrations made has them in another order than `sql/haios_v3.sql` (contract section 1.1).
+_NEEDED = {
+    "artifacts": {"id", "file_path", "file_hash", "last_processed_at", "version"},
+    "concepts": {
+        "id", "type", "content", "source_adr", "synthesis_source_count", "synthesis_confidence",
+        "synthesized_at", "synthesis_cluster_id",
+    },
+    "concept_occurrences": {"id", "artifact_id", "concept_id", "line_number", "context_snippet"},
+    "entities": {"id"},
+    "embeddings": {"id", "concept_id", "vector", "model", "dimensions"},
+    "reasoning_traces": {
+        "id", "query", "approach_taken", "outcome", "failure_reason", "context_snapshot",
+        "timestamp", "strategy_title", "strategy_description", "strategy_content",
+        "extraction_model",
+    },
+    "synthesis_clusters": {
+        "id", "cluster_type", "member_count", "synthesized_concept_id", "status", "synthesized_at",
+    },
+    "synthesis_cluster_members": {
+        "cluster_id", "member_type", "member_id", "similarity_to_centroid",
+    },
+    "synthesis_provenance": {"synthesized_concept_id", "source_type", "source_id"},
+}  # fmt: skip
 # Columns looked up in every beat; indexed here where HAIOS has not done so.
 _LOOKED_UP = [
     ("concept_occurrences", "artifact_id"),
@@ -23,14 +46,12 @@ _LOOKED_UP = [
 
 
 def _index_looked_up(database: Database) -> None:
-    """Index the columns that are looked up and have no index yet."""
     for table, column in _LOOKED_UP:
-        if not database.value(
-            "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list"
-            " JOIN pragma_index_info(list.name) AS info WHERE info.seqno = 0 AND info.name = ?"
-            " AND list.partial = 0)",
-            (table, column),
-        ):
+        indexes = (
+            "pragma_index_list(?) AS list JOIN pragma_index_info(list.name) AS info"
+            " WHERE info.seqno = 0 AND info.name = ? AND list.partial = 0"
+        )
+        if not database.exists(indexes, (table, column)):
             database.execute(f"CREATE INDEX dag_{table}_{column} ON {table} ({column})")
 
 
@@ -50,10 +71,7 @@ def script(name: str) -> str:
 
 
 def version(database: Database) -> int:
-    """Return the version of a memory: 0 where no beat has worked on it.
-
-    Raise MemoryUnavailableError when a newer release did.
-    """
+    """Return the version of a memory, 0 before its first beat; refuse that of a newer release."""
     if not database.columns("dag_meta"):
         return 0
     found = database.value("SELECT value FROM dag_meta WHERE key = 'version'")
@@ -66,15 +84,30 @@ def version(database: Database) -> int:
 
 
 def check(database: Database, *, create: bool) -> None:
-    """Raise MemoryUnavailableError unless this is a memory that this release can read.
-
-    With `create`, an empty database will do. Nothing is changed.
-    """
+    """Refuse what is no memory that this release can read; with `create`, empty will do."""
     if database.is_empty():
         if not create:
             raise MemoryUnavailableError(f"{database.path} is empty; a beat with ingest fills it")
     elif not version(database):
-        tables.check(database)
+        _check_haios(database)
+
+
+def _check_haios(database: Database) -> None:
+    """Raise MemoryUnavailableError, naming what is missing, unless this is a HAIOS memory."""
+    for table, needed in _NEEDED.items():
+        if missing := needed - database.columns(table):
+            raise MemoryUnavailableError(
+                f"{database.path} is not a HAIOS memory: table {table} lacks"
+                f" {', '.join(sorted(missing))}; apply HAIOS's migrations (to 009), or name another"
+                " database"
+            )
+    for table in ("synthesis_clusters", "synthesis_cluster_members", "synthesis_provenance"):
+        definition = database.value("SELECT sql FROM sqlite_master WHERE name = ?", (table,))
+        if "CHECK" in definition.upper() and "'cross'" not in definition:
+            raise MemoryUnavailableError(
+                f"{database.path} takes no bridges ({table} knows no 'cross'); apply HAIOS's"
+                " migration 009"
+            )
 
 
 def apply(database: Database) -> None:
@@ -86,7 +119,7 @@ def apply(database: Database) -> None:
             database.run(script("haios_v3.sql"))
         done = version(database)  # again: another writer may have been first
         if not done:
-            tables.check(database)
+            _check_haios(database)
         for part in (part for one in MIGRATIONS[done:] for part in one):
             if isinstance(part, str):
                 database.run(script(part))

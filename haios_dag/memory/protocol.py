@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from haios_dag.memory import records
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ids = NDArray[np.int64]
-    Matrix = NDArray[np.float32]
+    from haios_dag.base.arrays import Ids, Matrix
 
 
 class Items(Protocol):
@@ -28,15 +24,14 @@ class Items(Protocol):
     def places(self, kind: records.Kind, item: int) -> list[records.Place]:
         """Return where an item stands in the documents, ordered by path and line."""
 
+    def standing(self, kind: records.Kind, item: int) -> records.Standing | None:
+        """Return the state and the cluster of an item; None when the beat does not know it."""
+
     def trace_title(self, trace: int) -> str:
         """Return the title of a trace's strategy, or what it asked."""
 
     def adopt(self) -> int:
-        """Take in concepts and traces that other programs have added; return how many.
-
-        Concepts that another program's synthesis has taken since are marked as consumed, and pairs
-        that it has bridged as bridged.
-        """
+        """Take in what other programs added, clustered and bridged; return how many are new."""
 
 
 class Documents(Protocol):
@@ -64,9 +59,8 @@ class Documents(Protocol):
     ) -> int:
         """Make memory say what the file says now; return how many concepts are new.
 
-        Occurrences that the file no longer has are removed, and its traces become orphans; neither
-        concepts nor traces are deleted. A statement whose form stands in `boilerplate_documents`
-        documents is boilerplate.
+        Neither concepts nor traces are deleted: what no file has any more becomes an orphan. A
+        statement whose form stands in `boilerplate_documents` documents is boilerplate.
         """
 
     def remove(self, path: str, boilerplate_documents: int) -> None:
@@ -83,22 +77,19 @@ class Vectors(Protocol):
         """Return the model of the embedding space in use; None before the first beat."""
 
     def use_space(self, model: str) -> None:
-        """Make `model` the space in use: every item waits for a vector in it again.
-
-        Vectors of other models stay, and are never compared with these.
-        """
+        """Make `model` the space in use: every item waits for a vector in it again."""
 
     def has_unembedded(self) -> bool:
         """Tell whether any item waits for a vector, or other programs have added items."""
-
-    def count_unembedded(self) -> int:
-        """Return how many items wait for a vector."""
 
     def unembedded(self, limit: int) -> list[records.Waiting]:
         """Return up to `limit` items that wait for a vector, in the order of their ids."""
 
     def of_text(self, text_hash: bytes, model: str) -> bytes | None:
         """Return the vector that an item with the same text already has, or None."""
+
+    def embedded(self, kind: records.Kind, items: Sequence[int], model: str) -> list[int]:
+        """Return those of the items that have a vector of this model, in the same order."""
 
     def put(self, model: str, rows: Sequence[tuple[records.Kind, int, bytes]]) -> None:
         """Store little-endian float32 vectors of items, and mark the items as embedded."""
@@ -114,15 +105,11 @@ class Vectors(Protocol):
     ) -> "Iterator[tuple[Ids, Matrix]]":
         """Yield ids and vectors of all items of a kind, insights too, up to `size` rows at a time.
 
-        They may come from a cache, so they only propose: an item may come twice, with a vector that
-        it had before. `read` decides, and raises as this does.
+        They may come from a cache, with vectors that an item had before: only `read` decides.
         """
 
     def refresh_cache(self, model: str, dimensions: int) -> list[str]:
-        """Bring the cache of the concepts' vectors up to date; return what to warn of.
-
-        Without a cache nothing is missing but speed. The caller holds the lock of the beat.
-        """
+        """Update the cache of vectors, under the beat's lock; return what to warn of."""
 
     def remove_cache(self) -> None:
         """Delete the cache; raise MemoryUnavailableError where that fails."""
@@ -160,26 +147,22 @@ class Insights(Protocol):
     def lead(self, kind: records.Kind, leader: int, insight: int) -> None:
         """Make `insight` the one of the cluster that `leader` leads."""
 
-    def add(
-        self, kind: records.ClusterType, draft: records.Draft, model: str, beat: str | None
-    ) -> int:
+    def add(self, kind: records.ClusterType, draft: records.Draft, beat: str | None) -> int:
         """Write a new insight with its cluster, members, provenance, vector; return its id.
 
         The sources of a bridge (`kind` cross) are its concept and its trace, in this order.
         """
 
     def revise(
-        self,
-        kind: records.ClusterType,
-        insight: int,
-        draft: records.Draft,
-        model: str,
-        beat: str | None,
+        self, kind: records.ClusterType, insight: int, draft: records.Draft, beat: str | None
     ) -> None:
         """Give an insight its new text and the sources it gained; earlier texts are kept."""
 
     def written_by(self, beat: str) -> tuple[int, int]:
         """Return how many insights and how many bridges a beat has added."""
+
+    def product(self, concept: int) -> records.Product | None:
+        """Return the insight or bridge with this id, also one of another program."""
 
     def newest(self, count: int) -> list[records.Insight]:
         """Return up to `count` insights, those written last first, without bridges."""
@@ -226,42 +209,16 @@ class Search(Protocol):
         """Return why words cannot be searched, or None when they can."""
 
     def by_words(self, terms: Sequence[str], limit: int) -> list[int]:
-        """Return the ids of concepts with any of the terms, best BM25 first, ties by id.
-
-        A term of several words is a phrase. The terms may be any text without NUL.
-        """
+        """Return the ids of concepts with any of these words or phrases, best BM25 first."""
 
     def rarity(self, terms: Sequence[str]) -> list[float]:
-        """Return how much each term tells: log(1 + (N - n + 0.5) / (n + 0.5)).
-
-        That is the inverse document frequency of BM25 (Robertson and Zaragoza 2009), kept above 0;
-        n of N concepts have the term. Terms as in `by_words`.
-        """
+        """Return how much each term tells: its inverse document frequency, above 0."""
 
     def answering(self, concepts: Sequence[int], model: str) -> list[int]:
         """Return those of the concepts that may answer and have a vector, ascending."""
 
     def found(self, concept: int) -> records.FoundConcept:
         """Return a concept with its places, or an insight with its sources and theirs."""
-
-
-class Provenance(Protocol):
-    """Why an insight exists. Used by synthesis-explain."""
-
-    def product(self, concept: int) -> records.Product | None:
-        """Return the insight or bridge with this id, also one of another program."""
-
-    def sources(self, cluster: int) -> list[tuple[int, float | None]]:
-        """Return the sources' ids with their similarity; a bridge's concept comes first."""
-
-    def revisions(self, insight: int) -> list[records.Revision]:
-        """Return every text that an insight has had, the current one last."""
-
-    def standing(self, kind: records.Kind, item: int) -> records.Standing | None:
-        """Return where an item stands; None when the beat does not know it."""
-
-    def embedded(self, kind: records.Kind, items: Sequence[int], model: str) -> list[int]:
-        """Return those of the items that have a vector of this model, in the same order."""
 
 
 class Undo(Protocol):
@@ -275,10 +232,7 @@ class Undo(Protocol):
         """
 
     def take_back(self) -> records.Undone:
-        """Reverse the recorded synthesis, all of it or nothing.
-
-        Raise UndoError when there is none, or when something else rests on it by now.
-        """
+        """Reverse the recorded synthesis; raise UndoError, and change nothing, where it cannot."""
 
 
 class Health(Protocol):
@@ -293,32 +247,22 @@ class Health(Protocol):
     def broken(self) -> Iterator[records.Broken]:
         """Yield the invariants of synthesis that do not hold."""
 
-    def count_leaderless(self) -> int:
-        """Return how many items belong to a cluster whose leader does not lead."""
+    def count(self, fault: records.Fault, model: str, dimensions: int) -> int:
+        """Return how many items have a fault, where this is our embedding space.
 
-    def count_vanished(self) -> int:
-        """Return how many items another program has deleted and we still work on."""
-
-    def count_damaged_vectors(self, model: str, dimensions: int) -> int:
-        """Return how many items need a new vector: theirs is missing or of another length."""
-
-    def count_mixed(self) -> int:
-        """Return how many items are marked with another space than the one in use."""
+        `leaderless`: its cluster's leader does not lead; `vanished`: another program has deleted
+        it; `vector damaged`: missing, or of another length; `vector of others`: of another space
+        than the one in use; `product unembedded`: an insight or bridge without a vector. `total`
+        counts the kept counts that are not those of the items.
+        """
 
     def coverage(self) -> tuple[int, int]:
         """Return how many items have a vector in the space in use, and how many should."""
 
-    def count_products_unembedded(self) -> int:
-        """Return how many insights and bridges have no vector in the space in use."""
-
-    def count_wrong_totals(self) -> int:
-        """Return how many of the kept counts are not those of the items."""
-
     def word_index(self, seconds: float = 5) -> str | None:
         """Return what is wrong with the word index, or None.
 
-        Takes the writer's lock for so many seconds at most, so that a beat that waits for it still
-        gets it; raise MemoryUnavailableError where they are too few.
+        Takes the writer's lock; raise MemoryUnavailableError where these seconds are too few.
         """
 
     def cache_disagrees(self, model: str, dimensions: int) -> str | None:
@@ -331,10 +275,7 @@ class Health(Protocol):
         """Return what each beat wrote."""
 
     def back_up(self, target: Path, step: Callable[[int, int], None]) -> None:
-        """Copy the memory to a new, private file; `step` is given the pages left and in all.
-
-        Raise OSError or MemoryUnavailableError; then there is no copy.
-        """
+        """Copy the memory to a new, private file; `step` is given the pages left and in all."""
 
     def forget_vanished(self) -> int:
         """Mark items that another program has deleted as orphans; return how many."""
@@ -362,7 +303,6 @@ class Store(Protocol):
     insights: Insights
     bridges: Bridges
     search: Search
-    provenance: Provenance
     undo: Undo
 
     def health(self) -> Health:
@@ -377,8 +317,7 @@ class Store(Protocol):
     def counts(self) -> dict[str, int]:
         """Return what the memory holds, for the status; costs the same at any size.
 
-        `unembedded`, `unconsidered` and `waiting_pairs` are the backlog: items without a vector,
-        items with one that are not clustered yet, pairs not yet bridged. A memory that no beat has
+        `unembedded`, `unconsidered` and `waiting_pairs` are the backlog. A memory that no beat has
         prepared has only `concepts`, `entities` and `traces`.
         """
 

@@ -11,6 +11,10 @@ Kind = Literal["concept", "trace"]
 ClusterType = Literal["concept", "trace", "cross"]
 TraceOutcome = Literal["success", "partial_success", "failure"]
 UndoableStep = Literal["synthesize", "bridge"]
+Fault = Literal[
+    "leaderless", "vanished", "vector damaged", "vector of others", "product unembedded", "total"
+]
+"""What an item of a memory can suffer from: see `Health.count`."""
 
 FileState = tuple[int, int, int]
 """What stat said of a file: bytes, mtime and ctime in ns; mtime 0: do not trust the times."""
@@ -92,23 +96,17 @@ class ClusterMember(NamedTuple):
     similarity: float
 
 
-class Source(NamedTuple):
-    """One source of an insight. `similarity` is its cosine to the leader of its cluster."""
-
-    id: int
-    similarity: float
-
-
 class Draft(NamedTuple):
     """An insight about to be written.
 
-    `content` is `[title] text`; `vector` its little-endian float32 embedding; `confidence` is
-    between 0 and 1.
+    `content` is `[title] text`; `sources` are ids with their cosine to the leader; `confidence`
+    is between 0 and 1; `vector` is little-endian float32.
     """
 
     content: str
-    sources: list[Source]
+    sources: list[tuple[int, float]]
     confidence: float
+    model: str
     vector: bytes
     method: str
     reason: str
@@ -132,16 +130,6 @@ class Insight(NamedTuple):
     written: dt.datetime | None
 
 
-class Product(NamedTuple):
-    """An insight or bridge (`kind` cross); `leader` is None where the memory knows of none."""
-
-    id: int
-    kind: str
-    content: str
-    cluster: int
-    leader: int | None
-
-
 class Revision(NamedTuple):
     """A text that an insight had; `beat` is None when its step was run by hand."""
 
@@ -152,6 +140,20 @@ class Revision(NamedTuple):
     reason: str
     beat: str | None
     created: str
+
+
+class Product(NamedTuple):
+    """An insight or bridge (`kind` cross); `leader` is None where the memory knows of none.
+
+    `sources` are ids with their similarity, a bridge's concept first; `revisions` are all its
+    texts, the current one last.
+    """
+
+    kind: str
+    content: str
+    leader: int | None
+    sources: list[tuple[int, float | None]]
+    revisions: list[Revision]
 
 
 class Standing(NamedTuple):

@@ -6,7 +6,7 @@ no trigger: their rows are counted in an index without a column.
 
 from haios_dag.memory.bridges import WAITING_PAIR
 from haios_dag.memory.database import Database
-from haios_dag.memory.items import THERE
+from haios_dag.memory.items import HIGHEST, TABLES, THERE
 
 _HAIOS = (
     "SELECT (SELECT count(*) FROM concepts) AS concepts,"
@@ -33,17 +33,10 @@ _STATES = (
 )
 # Tells whether every known item is still there, and only those not known yet are not counted: other
 # programs may delete rows, and add some. :concepts and :traces are the rows that there are.
-_KNOWN = "(SELECT total(number) FROM dag_counts WHERE kind = '{kind}')"
-_UNKNOWN = (
-    "(SELECT count(*) FROM {table} WHERE id >"
-    " (SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = '{kind}'))"
-)
 _ALL_THERE = " AND ".join(
-    f":{rows} = {_KNOWN.format(kind=kind)} + {_UNKNOWN.format(kind=kind, table=table)}"
-    for rows, kind, table in (
-        ("concepts", "concept", "concepts"),
-        ("traces", "trace", "reasoning_traces"),
-    )
+    f":{kind}s = (SELECT total(number) FROM dag_counts WHERE kind = '{kind}')"
+    f" + (SELECT count(*) FROM {table} WHERE id > {HIGHEST[kind]})"
+    for kind, table in TABLES.items()
 )
 _ONE_BY_ONE = (
     f"(SELECT state, model IS NOT NULL AS embedded, 1 AS number FROM dag_items WHERE {THERE})"
@@ -51,10 +44,7 @@ _ONE_BY_ONE = (
 
 
 def counts(database: Database, *, prepared: bool) -> dict[str, int]:
-    """Return what `Store.counts` promises.
-
-    While another program has deleted items, those that are still there are counted one by one.
-    """
+    """Return what `Store.counts` promises; one by one while another program has deleted items."""
     if not prepared:
         return _named(database, _HAIOS)
     found = _named(database, _OURS)
@@ -64,7 +54,6 @@ def counts(database: Database, *, prepared: bool) -> dict[str, int]:
 
 
 def _named(database: Database, sql: str) -> dict[str, int]:
-    """Return the only row of a query by the names of its columns."""
     cursor = database.execute(sql)
     names = [column[0] for column in cursor.description]
     return dict(zip(names, map(int, cursor.fetchone()), strict=True))

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from haios_dag.memory.database import Database
+from haios_dag.memory.database import Database, quoted
 from haios_dag.memory.items import SqliteItems
 from haios_dag.memory.records import FoundConcept, Origin
 from haios_dag.memory.word_index import WordIndex
@@ -36,11 +36,6 @@ dag_items.kind = 'concept' AND (
 """
 
 
-def _phrase(term: str) -> str:
-    """Return a term for FTS5: in a string nothing but the quote has a meaning, so no operator."""
-    return '"' + term.replace('"', '""') + '"'
-
-
 class SqliteSearch:
     """See `protocol.Search`."""
 
@@ -61,14 +56,14 @@ class SqliteSearch:
             " CROSS JOIN concepts ON concepts.id = dag_items.id"
             f" WHERE dag_text MATCH ? AND {_ANSWERS}"
             " ORDER BY bm25(dag_text), dag_text.rowid LIMIT ?",
-            (" OR ".join(map(_phrase, terms)), limit),
+            (" OR ".join(map(quoted, terms)), limit),
         )
 
     def rarity(self, terms: Sequence[str]) -> list[float]:
-        # The highest id stands for how many concepts there are.
+        # As in BM25 (Robertson and Zaragoza 2009); the highest id stands for their number.
         every = self._db.value("SELECT coalesce(max(id), 0) FROM dag_text_docsize")
         counted = "SELECT count(*) FROM dag_text WHERE dag_text MATCH ?"
-        found = [self._db.value(counted, (_phrase(term),)) for term in terms]
+        found = [self._db.value(counted, (quoted(term),)) for term in terms]
         return [math.log(1 + (every - n + 0.5) / (n + 0.5)) for n in found]
 
     def answering(self, concepts: Sequence[int], model: str) -> list[int]:

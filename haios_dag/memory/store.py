@@ -1,6 +1,5 @@
 """The memory in an SQLite database, as one object made of its parts."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +10,6 @@ from haios_dag.memory.database import Database
 from haios_dag.memory.documents import SqliteDocuments
 from haios_dag.memory.insights import SqliteInsights
 from haios_dag.memory.items import SqliteItems
-from haios_dag.memory.provenance import SqliteProvenance
 from haios_dag.memory.search import SqliteSearch
 from haios_dag.memory.undo import SqliteUndo
 from haios_dag.memory.vectors import SqliteVectors
@@ -30,24 +28,20 @@ class SqliteStore:
         words = WordIndex(database)
         self.database = database
         self.path = database.path
-        self._items, self._vectors, self._words = items, vectors, words
+        self.snapshot, self.transaction = database.snapshot, database.transaction
+        self.is_prepared = items.is_prepared
+        self._vectors, self._words = vectors, words
         self.items: protocol.Items = items
         self.documents: protocol.Documents = SqliteDocuments(database, items)
         self.vectors: protocol.Vectors = vectors
-        self.insights: protocol.Insights = SqliteInsights(database, items, words)
+        self.insights: protocol.Insights = SqliteInsights(database, items, vectors, words)
         self.bridges: protocol.Bridges = SqliteBridges(database, items)
         self.search: protocol.Search = SqliteSearch(database, items, words)
-        self.provenance: protocol.Provenance = SqliteProvenance(database)
         self.undo: protocol.Undo = SqliteUndo(database, items, vectors, words)
 
     @classmethod
     def open(cls, path: Path, *, write: bool, create: bool = False) -> Self:
-        """Open the memory at `path`; with `create`, make it when it is missing or empty.
-
-        A reader never creates or changes anything. A writer brings the tables up to date. Raise
-        MemoryUnavailableError when the memory is missing (and not `create`), is not a memory, is of
-        a newer release, or cannot be used.
-        """
+        """Open the memory at `path` as `open_memory` does; a writer updates its tables."""
         database = Database.open(path, write=write, create=create)
         try:
             migrations.check(database, create=create)
@@ -66,9 +60,6 @@ class SqliteStore:
 
         return SqliteHealth(self.database, self._vectors, self._words)
 
-    def is_prepared(self) -> bool:
-        return self._items.is_prepared()
-
     def check_prepared(self) -> None:
         if not self.is_prepared():
             raise MemoryUnavailableError(
@@ -77,12 +68,6 @@ class SqliteStore:
 
     def counts(self) -> dict[str, int]:
         return row_counts.counts(self.database, prepared=self.is_prepared())
-
-    def snapshot(self) -> AbstractContextManager[None]:
-        return self.database.snapshot()
-
-    def transaction(self) -> AbstractContextManager[object]:
-        return self.database.transaction()
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from haios_dag.base.errors import UndoError
-from haios_dag.memory.database import Database
+from haios_dag.memory.database import Database, quoted
 from haios_dag.memory.items import SqliteItems
 from haios_dag.memory.records import UndoableStep, Undone
 from haios_dag.memory.vectors import SqliteVectors
@@ -36,6 +36,22 @@ _WATCHED = {
 }
 # What a later ingest or adoption may rightly have changed: it then stays as it is.
 _MAY_DIFFER = {("dag_items", "bridged"), ("dag_meta", "value")}
+# What the record holds, in the order of `Undone`. An insight is written with its first revision;
+# every other one replaced a text.
+_COUNTED = """
+WITH made (type) AS (
+    SELECT cluster_type FROM synthesis_clusters WHERE id IN (SELECT json_extract(key, '$[0]')
+    FROM dag_undo WHERE name = 'synthesis_clusters' AND change = 'insert')),
+considered (kind) AS (
+    SELECT json_extract(key, '$[0]') FROM dag_undo
+    WHERE name = 'dag_items' AND change = 'update' AND field = 'leader')
+SELECT (SELECT count(*) FROM made WHERE type != 'cross'),
+    (SELECT count(*) FROM dag_undo
+        WHERE name = 'dag_revisions' AND change = 'insert' AND json_extract(key, '$[1]') > 1),
+    (SELECT count(*) FROM made WHERE type = 'cross'),
+    (SELECT count(*) FROM considered WHERE kind = 'concept'),
+    (SELECT count(*) FROM considered WHERE kind = 'trace')
+"""
 _RECORDED = "INSERT INTO dag_undo (name, key, change, field, before, after)"
 
 
@@ -72,11 +88,11 @@ class SqliteUndo:
         """Yield the statements that let this connection record its own changes."""
         for name, key in _WATCHED.items():
             fields = sorted(self._db.columns(name))
-            old = ", ".join(f'old."{column}"' for column in key)
-            new = ", ".join(f'new."{column}"' for column in key)
+            old, new = (", ".join(f'{row}."{one}"' for one in key) for row in ("old", "new"))
             row = f"SELECT '{name}', json_array({old})"
             temp = f"CREATE TEMP TRIGGER dag_undo_{name}_"
-            pairs = [(_text(one), _column(one)) for one in fields]
+            # Another program may have given a column any name; triggers take no parameters.
+            pairs = [(quoted(one, "'"), quoted(one)) for one in fields]
             was = " UNION ALL ".join(f"SELECT {text} AS f, old.{one} AS b" for text, one in pairs)
             changed = " UNION ALL ".join(
                 f"SELECT {text} AS f, old.{one} AS b, new.{one} AS a"
@@ -117,7 +133,6 @@ class SqliteUndo:
         )
 
     def _steps(self) -> dict[str, str | None]:
-        """Return the recorded steps with their beat."""
         return dict(self._db.rows("SELECT name, field FROM dag_undo WHERE change = 'step'"))
 
     def take_back(self) -> Undone:
@@ -133,7 +148,8 @@ class SqliteUndo:
         if not self._steps():
             raise UndoError("there is no synthesis to take back")
         self._check_untouched()
-        undone = self._undone()
+        beat = next(iter(self._steps().values()))
+        undone = Undone(beat, *self._db.row(_COUNTED))
         self._vectors.remove_cache()  # before the ids that it knows are given again
         dangling = set(self._db.rows("PRAGMA foreign_key_check"))
         products, clusters = self._inserted("concepts"), self._inserted("synthesis_clusters")
@@ -143,22 +159,21 @@ class SqliteUndo:
             "DELETE FROM dag_bridges WHERE insight_id IS NULL AND EXISTS (SELECT 1 FROM dag_items"
             " WHERE kind = 'trace' AND id = trace_id AND bridged = 0)"
         )
-        if set(self._db.rows("PRAGMA foreign_key_check")) - dangling or self._used(
-            products, clusters
-        ):
+        broken = set(self._db.rows("PRAGMA foreign_key_check")) - dangling
+        if broken or self._used(products, clusters):
             raise UndoError("another program has built on an insight of it; nothing was taken back")
         self._reset_counters()
         self._words.refill()  # before the ids of what was taken back are given again
         self._db.execute("DELETE FROM dag_undo")
-        if undone.beat is not None:
-            self._db.execute("INSERT OR IGNORE INTO dag_undone (beat) VALUES (?)", (undone.beat,))
+        if beat is not None:
+            self._db.execute("INSERT OR IGNORE INTO dag_undone (beat) VALUES (?)", (beat,))
         return undone
 
     def _check_untouched(self) -> None:
         """Raise UndoError when the texts or the space are no longer those of the record."""
-        if self._db.value(
-            "SELECT EXISTS (SELECT 1 FROM dag_undo WHERE change = 'step' AND before IS NOT"
-            " (SELECT value FROM dag_meta WHERE key = 'space'))"
+        if self._db.exists(
+            "dag_undo WHERE change = 'step' AND before IS NOT"
+            " (SELECT value FROM dag_meta WHERE key = 'space')"
         ):
             raise UndoError("the vectors are of another model by now; nothing was taken back")
         edited = self._db.value(
@@ -173,43 +188,10 @@ class SqliteUndo:
                 f"another program has edited insight {edited} since; nothing was taken back"
             )
 
-    def _undone(self) -> Undone:
-        """Count what the record holds."""
-
-        def count(sql: str, *values: str) -> int:
-            return int(self._db.value(f"SELECT count(*) FROM {sql}", values))
-
-        made = (
-            "synthesis_clusters WHERE id IN (SELECT json_extract(key, '$[0]') FROM dag_undo"
-            " WHERE name = 'synthesis_clusters' AND change = 'insert') AND"
-        )
-        # An insight is written with its first revision; every other one replaced a text.
-        revised = (
-            "dag_undo WHERE name = 'dag_revisions' AND change = 'insert'"
-            " AND json_extract(key, '$[1]') > 1"
-        )
-        considered = (
-            "dag_undo WHERE name = 'dag_items' AND change = 'update' AND field = 'leader'"
-            " AND json_extract(key, '$[0]') = ?"
-        )
-        return Undone(
-            beat=next(iter(self._steps().values())),
-            insights=count(f"{made} cluster_type != 'cross'"),
-            revisions=count(revised),
-            bridges=count(f"{made} cluster_type = 'cross'"),
-            concepts=count(considered, "concept"),
-            traces=count(considered, "trace"),
-        )
-
     def _inserted(self, table: str) -> str:
         """Return the ids of the rows that were added to a table, as a JSON array."""
-        return json.dumps(
-            self._db.column(
-                "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ?"
-                " AND change = 'insert'",
-                (table,),
-            )
-        )
+        sql = "SELECT json_extract(key, '$[0]') FROM dag_undo WHERE name = ? AND change = 'insert'"
+        return json.dumps(self._db.column(sql, (table,)))
 
     def _replay(self) -> None:
         """Reverse every recorded change, the last one first."""
@@ -241,7 +223,7 @@ class SqliteUndo:
     def _restore(self, change: Change, where: str, keys: list[Any]) -> None:
         """Give a field its earlier value; refuse when it is no longer what synthesis left."""
         name, _, _, field, before, after = change
-        column = _column(str(field))
+        column = quoted(str(field))
         restored = self._db.execute(
             f"UPDATE {name} SET {column} = ? WHERE {where} AND {column} IS ?",
             (before, *keys, after),
@@ -255,7 +237,7 @@ class SqliteUndo:
             )
 
     def _insert(self, name: str, row: dict[str, Any]) -> None:
-        names, marks = ", ".join(map(_column, row)), ", ".join("?" * len(row))
+        names, marks = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
         try:
             self._db.execute(f"INSERT INTO {name} ({names}) VALUES ({marks})", [*row.values()])
         except sqlite3.IntegrityError as error:
@@ -283,9 +265,8 @@ class SqliteUndo:
 
     def _reset_counters(self) -> None:
         """Let ids be given again where no other program has taken a later one."""
-        for name, before in self._db.rows(
-            "SELECT name, before FROM dag_undo WHERE change = 'counter'"
-        ):
+        counters = self._db.rows("SELECT name, before FROM dag_undo WHERE change = 'counter'")
+        for name, before in counters:
             if name not in _WATCHED or _WATCHED[name] != ("id",):
                 continue
             last = max(json.loads(self._inserted(name)), default=None)
@@ -299,13 +280,3 @@ class SqliteUndo:
                     "UPDATE sqlite_sequence SET seq = ? WHERE name = ? AND seq = ?",
                     (max(before or 0, highest or 0), name, last),
                 )
-
-
-def _column(name: str) -> str:
-    """Return a column's name as SQL; another program may have given it any characters."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    """Return a text as SQL, for triggers take no parameters."""
-    return "'" + value.replace("'", "''") + "'"

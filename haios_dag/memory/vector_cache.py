@@ -34,7 +34,7 @@ from haios_dag.base import files
 from haios_dag.base.progress import progress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from haios_dag.base.arrays import Ids, Matrix
 
 _VERSION = 1
 _CHUNK = 4096  # rows written at a time: 12 MB
@@ -76,10 +76,7 @@ class Cache:
             yield int(self.ids[row, 0]), int(self.ids[row, 1]), self.vectors[row].tobytes()
 
     def append(self, rows: Iterator[Row], number: int) -> None:
-        """Add rows with higher ids; `number` is how many at least, for the space they take.
-
-        When this ends early, by OSError or a kill, a new cache is made the next time.
-        """
+        """Add rows with higher ids; `number` is how many at least, for the space they take."""
         first = list(islice(rows, 1))
         if not first:
             return
@@ -124,8 +121,8 @@ class Cache:
         """Be empty; the files stay until others are written."""
         self._generation = ""
         self._superseded = 0
-        self.ids: NDArray[np.int64] = np.empty((0, 2), np.int64)
-        self.vectors: NDArray[np.float32] = np.empty((0, self._dimensions), np.float32)
+        self.ids: Ids = np.empty((0, 2), np.int64)
+        self.vectors: Matrix = np.empty((0, self._dimensions), np.float32)
 
     def _load(self) -> None:
         """Map what the head names; raise where it is not as the head says."""
@@ -143,9 +140,8 @@ class Cache:
         ids = np.frombuffer(_map(paths[1]), "<i8").reshape(-1, 2)
         if len(ids) != len(vectors):
             raise ValueError("torn")
-        self._generation, self._superseded, self.ids, self.vectors = (
-            generation, superseded, ids, vectors,
-        )  # fmt: skip
+        self._generation, self._superseded = generation, superseded
+        self.ids, self.vectors = ids, vectors
 
     def _make_folder(self, number: int) -> None:
         """Make the folder; raise OSError where the rows would take more than half of the disk."""
@@ -184,7 +180,6 @@ def _appending(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _left(path: Path) -> list[int]:
-    """Return the size and the time of the last change."""
     stat = path.lstat()
     return [stat.st_size, stat.st_mtime_ns]
 

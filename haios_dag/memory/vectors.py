@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 
 from haios_dag.base.errors import MemoryUnavailableError
 from haios_dag.memory.database import Database
-from haios_dag.memory.items import THERE, SqliteItems
+from haios_dag.memory.items import HIGHEST, THERE, SqliteItems
 from haios_dag.memory.records import Kind, Waiting
 
 if TYPE_CHECKING:
-    from haios_dag.memory.protocol import Ids, Matrix
+    from haios_dag.base.arrays import Ids, Matrix
     from haios_dag.memory.vector_cache import Cache, Row
 
 _TO_EMBED = f"model IS NULL AND state IN ('live', 'consumed', 'product') AND {THERE}"
 _ANY_ITEM = "SELECT EXISTS (SELECT 1 FROM concepts) OR EXISTS (SELECT 1 FROM reasoning_traces)"
 _ANY_TO_EMBED = (
     f"SELECT EXISTS (SELECT 1 FROM dag_items WHERE {_TO_EMBED})"
-    " OR (SELECT coalesce(max(id), 0) FROM concepts) >"
-    "    (SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = 'concept')"
-    " OR (SELECT coalesce(max(id), 0) FROM reasoning_traces) >"
-    "    (SELECT coalesce(max(id), 0) FROM dag_items WHERE kind = 'trace')"
+    f" OR EXISTS (SELECT 1 FROM concepts WHERE id > {HIGHEST['concept']})"
+    f" OR EXISTS (SELECT 1 FROM reasoning_traces WHERE id > {HIGHEST['trace']})"
 )
+_TABLES = {
+    "concept": ("embeddings", "concept_id"),
+    "trace": ("dag_trace_vectors", "trace_id"),
+}
 # One vector an item: where a concept has several of one model, the latest.
 _VECTOR = {
     "concept": (
@@ -75,9 +77,6 @@ class SqliteVectors:
         prepared = self._items.is_prepared()
         return bool(self._db.value(_ANY_TO_EMBED if prepared else _ANY_ITEM))
 
-    def count_unembedded(self) -> int:
-        return int(self._db.value(f"SELECT count(*) FROM dag_items WHERE {_TO_EMBED}"))
-
     def unembedded(self, limit: int) -> list[Waiting]:
         rows = self._db.rows(
             f"SELECT kind, id, text_hash FROM dag_items WHERE {_TO_EMBED}"
@@ -95,23 +94,21 @@ class SqliteVectors:
         found = self._db.value(_VECTOR[row[0]], (row[1], model)) if row else None
         return bytes(found) if found else None
 
+    def embedded(self, kind: Kind, items: Sequence[int], model: str) -> list[int]:
+        sql = "SELECT 1 FROM dag_items WHERE kind = ? AND id = ? AND model = ?"
+        return [item for item in items if self._db.row(sql, (kind, item, model))]
+
     def put(self, model: str, rows: Sequence[tuple[Kind, int, bytes]]) -> None:
-        concepts = [
-            (id_, blob, model, len(blob) // 4) for kind, id_, blob in rows if kind == "concept"
-        ]
         self._db.executemany(
             "DELETE FROM embeddings WHERE concept_id = ? AND model = ?",
-            [(id_, model) for id_, *_ in concepts],
+            [(id_, model) for kind, id_, _ in rows if kind == "concept"],
         )
-        self._db.executemany(
-            "INSERT INTO embeddings (concept_id, vector, model, dimensions) VALUES (?, ?, ?, ?)",
-            concepts,
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO dag_trace_vectors (trace_id, vector, model, dimensions)"
-            " VALUES (?, ?, ?, ?)",
-            [(id_, blob, model, len(blob) // 4) for kind, id_, blob in rows if kind == "trace"],
-        )
+        for kind, (table, key) in _TABLES.items():
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO {table} ({key}, vector, model, dimensions)"
+                " VALUES (?, ?, ?, ?)",
+                [(id_, blob, model, len(blob) // 4) for of, id_, blob in rows if of == kind],
+            )
         self._db.executemany(
             "UPDATE dag_items SET model = ? WHERE kind = ? AND id = ?",
             [(model, kind, id_) for kind, id_, _ in rows],
@@ -174,12 +171,8 @@ class SqliteVectors:
 
     def last(self) -> int:
         """Return the highest id that `embeddings` has ever given."""
-        return int(
-            self._db.value(
-                "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'embeddings'),"
-                " (SELECT max(id) FROM embeddings), 0)"
-            )
-        )
+        given = "(SELECT seq FROM sqlite_sequence WHERE name = 'embeddings')"
+        return int(self._db.value(f"SELECT coalesce({given}, (SELECT max(id) FROM embeddings), 0)"))
 
     def _cached(self, model: str, dimensions: int) -> "Cache":
         """Return the cache, empty where it disagrees with the database."""

@@ -26,16 +26,13 @@ _ADD_NEW = (
     " WHERE insight_id = concepts.id ORDER BY revision DESC LIMIT 1), content) FROM concepts"
     " WHERE id > (SELECT coalesce(max(id), 0) FROM dag_text_docsize) ORDER BY id"
 )
-_STALE = "SELECT EXISTS (SELECT 1 FROM dag_meta WHERE key = 'text')"
+_STALE = "dag_meta WHERE key = 'text'"
 
 
 def has_fts5(connection: sqlite3.Connection) -> bool:
     """Tell whether this Python's SQLite can index words."""
-    return bool(
-        connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'fts5')"
-        ).fetchone()[0]
-    )
+    found = connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'")
+    return found.fetchone() is not None
 
 
 def sqlite() -> tuple[str, bool]:
@@ -73,8 +70,8 @@ class WordIndex:
 
     def is_current(self) -> bool:
         """Tell whether there is an index, and its texts are those of the concepts."""
-        made = self._db.value("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'dag_text')")
-        return bool(made) and not self._db.value(_STALE)
+        made = self._db.exists("sqlite_master WHERE name = 'dag_text'")
+        return made and not self._db.exists(_STALE)
 
     def replace(self, concept: int, old: str, new: str) -> None:
         """Index the new text of an insight; `old` must be the one that was indexed."""
@@ -100,9 +97,8 @@ class WordIndex:
         self._fill()
 
     def _fill(self) -> None:
-        """Make the index, or fill a stale one again."""
         self._db.execute(INDEX)
-        if self._db.value(_STALE):
+        if self._db.exists(_STALE):
             self._db.execute("INSERT INTO dag_text (dag_text) VALUES ('delete-all')")
             self._db.execute("DELETE FROM dag_meta WHERE key = 'text'")
         self._add_new()

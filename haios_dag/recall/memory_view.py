@@ -13,8 +13,8 @@ from haios_dag.recall.ranking import Answer
 class MemoryView:
     """The memory of a workspace, only to be read; each call opens it and closes it again.
 
-    Where there is no memory yet, all answers are empty. Each method raises ConfigError, or
-    MemoryUnavailableError when the memory cannot be used.
+    Before the first beat all answers are empty. Methods raise ConfigError, MemoryUnavailableError
+    when the memory cannot be used, or ModelError when the embedding model cannot.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -28,11 +28,7 @@ class MemoryView:
             return store.counts()
 
     def recall(self, query: str, count: int = 10) -> list[Answer]:
-        """Return up to `count` answers to a query, best first, as `doit recall` prints them.
-
-        There are none before the first beat. Raise ModelError when the embedding model cannot be
-        loaded.
-        """
+        """Return up to `count` answers to a query, best first, as `doit recall` prints them."""
         if not query.strip() or not self._workspace.has_memory():
             return []
         with open_memory(self._workspace, write=False) as store:

@@ -16,13 +16,9 @@ from haios_dag.memory import open_memory
 from haios_dag.memory.records import EMBEDDED_CHARACTERS, FoundConcept
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from haios_dag.base.arrays import Matrix
     from haios_dag.base.workspace import Workspace
     from haios_dag.memory.protocol import Store
-
-    Vector = NDArray[np.float32]
 
 _K = 60  # of the paper
 _DEPTH = 100  # how far down each ranking is looked at, at least
@@ -52,30 +48,26 @@ class Answer(NamedTuple):
 def recall(workspace: "Workspace", query: str, count: int) -> tuple[list[Answer], list[str]]:
     """Return up to `count` answers, best first, and why a ranking is missing.
 
-    Any text is a query; the first 8,000 characters of it count, as of every text in memory. Raise
-    MemoryUnavailableError when there is no memory or no beat has worked on it, or ModelError.
+    Raise MemoryUnavailableError when no beat has worked on the memory, or ModelError.
     """
     query = query[:EMBEDDED_CHARACTERS]
     remarks: list[str] = []
-    with open_memory(workspace, write=False) as store:
+    depth = max(count, _DEPTH)
+    words = terms(query)
+    weights, wordy = [1.0] * len(words), list[int]()
+    near: list[tuple[int, float]] = []
+    with open_memory(workspace, write=False) as store, store.snapshot():
         store.check_prepared()
-        with store.snapshot():
-            depth = max(count, _DEPTH)
-            words = terms(query)
-            weights = [1.0] * len(words)
-            wordy: list[int] = []
-            if reason := store.search.lacks_words():
-                remarks.append(f"by meaning only, {reason}")
-            else:
-                wordy = store.search.by_words(words, depth)
-                weights = store.search.rarity(words)
-            near: list[tuple[int, float]] = []
-            if store.vectors.space() == space.DEFAULT.model:
-                near = _by_meaning(store, _vector(query, words, weights), depth)
-            else:
-                remarks.append("no text has a vector of this release yet, the next beat makes them")
-            ranking = fuse(near, wordy)[:count]
-            return [Answer(one, store.search.found(one.id)) for one in ranking], remarks
+        if reason := store.search.lacks_words():
+            remarks.append(f"by meaning only, {reason}")
+        else:
+            wordy, weights = store.search.by_words(words, depth), store.search.rarity(words)
+        if store.vectors.space() == space.DEFAULT.model:
+            near = _by_meaning(store, _vector(query, words, weights), depth)
+        else:
+            remarks.append("no text has a vector of this release yet, the next beat makes them")
+        ranking = fuse(near, wordy)[:count]
+        return [Answer(one, store.search.found(one.id)) for one in ranking], remarks
 
 
 def terms(query: str) -> list[str]:
@@ -86,10 +78,7 @@ def terms(query: str) -> list[str]:
 
 
 def fuse(near: Sequence[tuple[int, float]], wordy: Sequence[int]) -> list[Ranked]:
-    """Return the ids of both rankings by the sum of 1 / (60 + rank), highest first, ties by id.
-
-    `near` are ids with their cosines, both best first.
-    """
+    """Return the ids by the sum of 1 / (60 + rank), ties by id; both rankings are best first."""
     meaning = {id_: (rank, cosine) for rank, (id_, cosine) in enumerate(near, start=1)}
     words = {id_: rank for rank, id_ in enumerate(wordy, start=1)}
     fused = []
@@ -101,22 +90,17 @@ def fuse(near: Sequence[tuple[int, float]], wordy: Sequence[int]) -> list[Ranked
     return sorted(fused, key=lambda one: (-one.score, one.id))
 
 
-def _vector(query: str, words: Sequence[str], weights: Sequence[float]) -> "Vector":
+def _vector(query: str, words: Sequence[str], weights: Sequence[float]) -> "Matrix":
     """Return the unit vector of a query: of its words by their weights, or of a text without."""
     import numpy as np  # 70 ms
 
-    vectors = space.embed(words or [query])
-    asked: Vector = np.array(weights or [1.0], np.float32) @ vectors
-    length = float(np.linalg.norm(asked))
-    return asked / length if length else asked
+    from haios_dag.embedding.cosines import unit
+
+    return unit(np.array(weights or [1.0], np.float32) @ space.embed(words or [query]))
 
 
-def _by_meaning(store: "Store", asked: "Vector", limit: int) -> list[tuple[int, float]]:
-    """Return the ids nearest to a unit vector with their cosines, best first, ties by id.
-
-    Every vector is compared; one that shares nothing with the query, cosine 0 or less, is no
-    answer.
-    """
+def _by_meaning(store: "Store", asked: "Matrix", limit: int) -> list[tuple[int, float]]:
+    """Return the nearest ids with their cosines above 0, best first, ties by id."""
     import numpy as np  # 70 ms
 
     from haios_dag.embedding.cosines import rounded

@@ -17,10 +17,7 @@ _INDENT = " " * 11
 
 
 def show(workspace: Workspace, words: list[str], count: int = 10, *, json: bool = False) -> None:
-    """Print the best answers to a query, and on stderr what could not be searched.
-
-    With `json`, as JSON lines of the schema `recall`. Raise HaiosError.
-    """
+    """Print the answers, with `json` as the schema `recall`; raise HaiosError."""
     query = " ".join(words)
     if not query.strip():
         raise HaiosError("empty query; usage: doit recall [-n 10] [--json] WORDS")
@@ -51,10 +48,8 @@ def _lines(rank: int, answer: Answer) -> Iterator[str]:
 
 
 def _origin(origin: Origin) -> list[str]:
-    """Return where a source of an insight stands."""
-    return [f"from {_place(place)}" for place in origin.places] or [
-        f"from {origin.kind} {origin.id}, which no document states now"
-    ]
+    gone = f"from {origin.kind} {origin.id}, which no document states now"
+    return [f"from {_place(place)}" for place in origin.places] or [gone]
 
 
 def _place(place: Place) -> str:
@@ -62,7 +57,6 @@ def _place(place: Place) -> str:
 
 
 def _json(rank: int, answer: Answer) -> str:
-    """Return an answer as a line of ASCII JSON."""
     found, ranked = answer.found, answer.ranked
     line: dict[str, Any] = {
         "rank": rank,
@@ -74,10 +68,11 @@ def _json(rank: int, answer: Answer) -> str:
         "by_meaning": ranked.by_meaning,
         "similarity": None if ranked.similarity is None else round(ranked.similarity, 6),
         "by_words": ranked.by_words,
-        "places": [place._asdict() for place in found.places],
-        "sources": [
-            origin._asdict() | {"places": [place._asdict() for place in origin.places]}
-            for origin in found.sources
-        ],
+        "places": _plain(found.places),
+        "sources": [one._asdict() | {"places": _plain(one.places)} for one in found.sources],
     }
     return json_format.dumps(line, separators=(",", ":"))
+
+
+def _plain(places: list[Place]) -> list[dict[str, Any]]:
+    return [place._asdict() for place in places]

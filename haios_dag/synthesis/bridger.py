@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from haios_dag.base.progress import progress
+from haios_dag.base.progress import batches, progress
 from haios_dag.embedding import space, thresholds
-from haios_dag.embedding.cosines import SLACK, above, rounded
-from haios_dag.memory.records import Draft, Pair, Source
+from haios_dag.embedding.cosines import SLACK, above
+from haios_dag.memory.records import Draft, Pair
 from haios_dag.synthesis import insight_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from haios_dag.base.arrays import Ids, Matrix
     from haios_dag.base.step import Counts
     from haios_dag.memory.protocol import Store
     from haios_dag.memory.records import Kind
-
-    Ids = NDArray[np.int64]
-    Vectors = NDArray[np.float32]
 
 BLOCK = 4096  # rows a matrix product
 _BATCH = 128  # bridges a transaction
@@ -37,21 +33,14 @@ class Bridger:
     """One beat's bridging: `search`, then `write`."""
 
     def __init__(self, store: "Store", beat: str | None, counts: "Counts") -> None:
-        self.store = store
-        self.beat = beat
-        self.counts = counts
+        self.store, self.beat, self.counts = store, beat, counts
         self._known_paths: dict[tuple[Kind, int], frozenset[str]] = {}
         counts.start("compared", "new_bridges", "revised_bridges", "refused", "waiting")
 
     def search(self) -> None:
-        """Compare every pair that has a new side, and keep those above the threshold.
-
-        A trace whose text changed counts as new; its bridges then get new texts.
-        """
-        concepts, traces = (
-            self.store.bridges.unbridged("concept"),
-            self.store.bridges.unbridged("trace"),
-        )
+        """Compare every pair that has a new side, a trace's new text too; keep those alike."""
+        concepts = self.store.bridges.unbridged("concept")
+        traces = self.store.bridges.unbridged("trace")
         if not concepts and not traces:
             return
         pairs = itertools.chain(self._of_concepts(concepts), self._of_traces(traces, concepts))
@@ -72,12 +61,9 @@ class Bridger:
         for ids, vectors in self._all("trace"):
             there = np.isin(ids, self.store.bridges.bridgeable("trace", ids.tolist()))
             traces, trace_vectors = ids[there], vectors[there]
-            with progress("compare concepts with traces", len(new)) as advance:
-                for concepts in _blocks(new):
-                    concept_vectors = self._vectors("concept", concepts)
-                    self.counts.add(compared=len(concepts) * len(traces))
-                    yield from self._above(concepts, concept_vectors, traces, trace_vectors)
-                    advance(len(concepts))
+            for concepts in batches("compare concepts with traces", new, BLOCK):
+                self.counts.add(compared=len(concepts) * len(traces))
+                yield from self._above(concepts, traces, trace_vectors)
 
     def _of_traces(self, new: "Sequence[int]", seen: "Sequence[int]") -> "Iterator[Pair]":
         """Yield the pairs of new traces with the concepts that were there before."""
@@ -85,7 +71,7 @@ class Bridger:
         self.counts.add(compared=before * len(new))
         if not before:
             return
-        for traces in _blocks(new):
+        for traces in batches("compare traces with concepts", new, BLOCK):
             trace_vectors = self._vectors("trace", traces)
             for ids, vectors in self._all("concept"):
                 old = ~np.isin(ids, np.array(seen, np.int64))
@@ -93,18 +79,14 @@ class Bridger:
                     continue
                 near = (vectors @ trace_vectors.T >= thresholds.BRIDGE - SLACK).any(axis=1)
                 concepts = self.store.bridges.bridgeable("concept", ids[old & near].tolist())
-                concept_vectors = self._vectors("concept", concepts)
-                yield from self._above(concepts, concept_vectors, traces, trace_vectors)
+                yield from self._above(concepts, traces, trace_vectors)
 
     def _above(
-        self,
-        concepts: "Sequence[int]",
-        concept_vectors: "Vectors",
-        traces: "Sequence[int] | Ids",
-        trace_vectors: "Vectors",
+        self, concepts: "Sequence[int]", traces: "Sequence[int] | Ids", trace_vectors: "Matrix"
     ) -> "Iterator[Pair]":
         """Yield the pairs above the threshold whose sides stand in different documents."""
-        for rows, columns, cosines in above(concept_vectors, trace_vectors, thresholds.BRIDGE):
+        vectors = self._vectors("concept", concepts)
+        for rows, columns, cosines in above(vectors, trace_vectors, thresholds.BRIDGE):
             for row, column, similarity in zip(
                 rows.tolist(), columns.tolist(), cosines.tolist(), strict=True
             ):
@@ -113,7 +95,6 @@ class Bridger:
                     yield pair
 
     def _paths(self, kind: "Kind", item: int) -> frozenset[str]:
-        """Return the documents in which an item stands."""
         if (kind, item) not in self._known_paths:
             places = self.store.items.places(kind, item)
             self._known_paths[kind, item] = frozenset(place.path for place in places)
@@ -125,30 +106,22 @@ class Bridger:
         if not bridges:
             return
         concepts = self.store.bridges.bridgeable("concept", list(bridges))
-        cosines = rounded(
-            self._vectors("concept", concepts),
-            self._vectors("trace", [trace]),
-            np.arange(len(concepts)),
-            np.zeros(len(concepts), int),
-        )
+        vectors = self._vectors("concept", concepts), self._vectors("trace", [trace])
         pairs = [
-            Pair(concept, trace, similarity)
-            for concept, similarity in zip(concepts, cosines.tolist(), strict=True)
-            if similarity >= thresholds.BRIDGE
+            Pair(concepts[row], trace, similarity)
+            for rows, _, cosines in above(*vectors, thresholds.BRIDGE)
+            for row, similarity in zip(rows.tolist(), cosines.tolist(), strict=True)
         ]
-        for start in range(0, len(pairs), _BATCH):
-            drafts = self._drafts(pairs[start : start + _BATCH], "the trace changed")
-            changed = {
-                pair: draft
-                for pair, draft in drafts.items()
-                if draft.content != self.store.items.text("concept", bridges[pair.concept])
-            }
+        for some in batches("revise bridges", pairs, _BATCH):
+            drafts = self._drafts(some, "the trace changed")
+            revised = 0
             with self.store.undo.record("bridge", self.beat):
-                for pair, draft in changed.items():
-                    self.store.insights.revise(
-                        "cross", bridges[pair.concept], draft, space.DEFAULT.model, self.beat
-                    )
-            self.counts.add(revised_bridges=len(changed))
+                for pair, draft in drafts.items():
+                    insight = bridges[pair.concept]
+                    if draft.content != self.store.items.text("concept", insight):
+                        self.store.insights.revise("cross", insight, draft, self.beat)
+                        revised += 1
+            self.counts.add(revised_bridges=revised)
 
     def write(self, budget: int) -> None:
         """Write the best waiting pairs as insights, up to the budget."""
@@ -166,45 +139,39 @@ class Bridger:
     def _write_batch(self, pairs: "list[Pair]") -> int:
         """Write the pairs that can be put in words, in one commit; return how many."""
         drafts = self._drafts(pairs)
-        model = space.DEFAULT.model
         with self.store.undo.record("bridge", self.beat):
             for pair in pairs:
                 if pair not in drafts:
                     self.store.bridges.drop(pair)
             for pair, draft in drafts.items():
-                self.store.bridges.link(
-                    pair, self.store.insights.add("cross", draft, model, self.beat)
-                )
+                insight = self.store.insights.add("cross", draft, self.beat)
+                self.store.bridges.link(pair, insight)
         return len(drafts)
 
     def _drafts(self, pairs: "Sequence[Pair]", reason: str = "") -> dict[Pair, Draft]:
         """Return what to write of each pair that can be put in words."""
-        said = {
-            pair: insight_text.quotable(self.store.items.text("concept", pair.concept))
+        quotes = {
+            pair: (
+                insight_text.quotable(self.store.items.text("concept", pair.concept))[:1],
+                insight_text.quotable(self.store.items.text("trace", pair.trace)),
+            )
             for pair in pairs
         }
-        done = {
-            pair: insight_text.quotable(self.store.items.text("trace", pair.trace))
-            for pair in pairs
-        }
-        embed = space.embed_once(
-            text for pair in pairs if said[pair] for text in [said[pair][0], *done[pair]]
-        )
+        quotes = {pair: both for pair, both in quotes.items() if all(both)}
+        embed = space.embed_once(one for said, done in quotes.values() for one in [*said, *done])
         contents = {
             pair: content
-            for pair in pairs
-            if (content := self._content(pair, said[pair], done[pair], embed))
+            for pair, (said, done) in quotes.items()
+            if (content := self._content(pair, said[0], done, embed))
         }
         vectors = space.embed_as_bytes(list(contents.values()))
         return {
             pair: Draft(
                 content=content,
-                # The concept first: HAIOS tells the two apart by their order.
-                sources=[
-                    Source(pair.concept, pair.similarity),
-                    Source(pair.trace, pair.similarity),
-                ],
+                # HAIOS tells the concept from the trace by their order.
+                sources=[(one, pair.similarity) for one in (pair.concept, pair.trace)],
                 confidence=round(pair.similarity, 4),
+                model=space.DEFAULT.model,
                 vector=vector,
                 method=insight_text.METHOD,
                 reason=reason or f"similarity {pair.similarity:.2f}",
@@ -213,16 +180,10 @@ class Bridger:
         }
 
     def _content(
-        self,
-        pair: Pair,
-        said: "Sequence[str]",
-        done: "Sequence[str]",
-        embed: insight_text.Embed,
+        self, pair: Pair, said: str, done: "Sequence[str]", embed: insight_text.Embed
     ) -> str | None:
         """Return `[title] what the concept says, and what the trace says of it`, or None."""
-        if not said or not done:
-            return None
-        vectors = embed([said[0], *done])
+        vectors = embed([said, *done])
         cosines = vectors[1:] @ vectors[0]
         cosines[cosines >= thresholds.SAME_SENTENCE] = -1  # the trace only repeats it
         if cosines.max() < 0:
@@ -230,15 +191,10 @@ class Bridger:
         nearest = done[int(np.argmax(cosines))]
         where = self.store.items.trace_title(pair.trace)
         title = insight_text.clean_title(where) or insight_text.shorten(where)
-        return f"[{title}] {said[0]} In practice: {nearest}"
+        return f"[{title}] {said} In practice: {nearest}"
 
-    def _vectors(self, kind: "Kind", ids: "Sequence[int]") -> "Vectors":
+    def _vectors(self, kind: "Kind", ids: "Sequence[int]") -> "Matrix":
         return self.store.vectors.read(kind, ids, *space.DEFAULT)
 
-    def _all(self, kind: "Kind") -> "Iterator[tuple[Ids, Vectors]]":
+    def _all(self, kind: "Kind") -> "Iterator[tuple[Ids, Matrix]]":
         return self.store.vectors.blocks(kind, *space.DEFAULT, BLOCK)
-
-
-def _blocks(ids: "Sequence[int]") -> "Iterator[Sequence[int]]":
-    for start in range(0, len(ids), BLOCK):
-        yield ids[start : start + BLOCK]

@@ -14,9 +14,7 @@ import numpy as np
 from haios_dag.embedding.cosines import SLACK, candidates, cosine, rounded
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
+    from haios_dag.base.arrays import Matrix
 
 BLOCK = 2048  # rows a matrix product: bounds memory, and is large enough for full speed
 
@@ -25,12 +23,12 @@ class Kept(NamedTuple):
     """Leaders of earlier beats: ids, unit vectors as rows, and how many members each has."""
 
     ids: Sequence[int]
-    vectors: "Vectors"
+    vectors: "Matrix"
     sizes: Sequence[int]
 
 
-Near = Callable[["Vectors"], Kept | None]
-_Candidate = tuple[int, float, "Vectors"]  # leader, cosine as the product gave it, its vector
+Near = Callable[["Matrix"], Kept | None]
+_Candidate = tuple[int, float, "Matrix"]  # leader, cosine as the product gave it, its vector
 
 
 class Leaders:
@@ -45,10 +43,10 @@ class Leaders:
         self.threshold = threshold
         self.max_members = max_members
         self._near = near
-        self._blocks: list[tuple[list[int], Vectors]] = []  # leaders of this beat
+        self._blocks: list[tuple[list[int], Matrix]] = []  # leaders of this beat
         self._sizes: dict[int, int] = {}
 
-    def add(self, ids: Sequence[int], vectors: "Vectors") -> None:
+    def add(self, ids: Sequence[int], vectors: "Matrix") -> None:
         """Take in leaders with their unit vectors as rows; they have no other members yet."""
         if not len(ids):
             return
@@ -57,7 +55,7 @@ class Leaders:
             ids, vectors = [*before, *ids], np.concatenate([last, vectors])
         self._blocks.append((list(ids), vectors))
 
-    def assign(self, ids: Sequence[int], vectors: "Vectors") -> list[tuple[int, int, float]]:
+    def assign(self, ids: Sequence[int], vectors: "Matrix") -> list[tuple[int, int, float]]:
         """Place new items (ascending ids, unit vectors as rows), up to a block of them at a time.
 
         Return (item, leader, cosine to six places) for each; an item that leads has itself and
@@ -67,7 +65,7 @@ class Leaders:
         own = vectors @ vectors.T
         lead = np.empty(len(ids), np.intp)  # rows of this block that lead
         leading = 0
-        joins: list[tuple[int, Vectors]] = []  # each row's leader and its vector
+        joins: list[tuple[int, Matrix]] = []  # each row's leader and its vector
         for row, item in enumerate(ids):
             among = candidates.get(row, [])
             new = lead[:leading]
@@ -81,14 +79,15 @@ class Leaders:
             self._sizes[joined[0]] = self._sizes.get(joined[0], 1) + (joined[0] != item)
             joins.append(joined)
         self.add([ids[row] for row in lead[:leading]], vectors[lead[:leading]])
+        rows = np.arange(len(ids))
+        others = np.reshape([vector for _, vector in joins], vectors.shape)
+        cosines = rounded(vectors, others, rows, rows).tolist()
         return [
             (item, leader, 1.0 if leader == item else similarity)
-            for item, (leader, _), similarity in zip(
-                ids, joins, _similarities(vectors, joins), strict=True
-            )
+            for item, (leader, _), similarity in zip(ids, joins, cosines, strict=True)
         ]
 
-    def _candidates(self, vectors: "Vectors") -> dict[int, list[_Candidate]]:
+    def _candidates(self, vectors: "Matrix") -> dict[int, list[_Candidate]]:
         """Return, by row, the leaders so far that may be within the threshold."""
         found: dict[int, list[_Candidate]] = {}
         for ids, block in self._known(vectors):
@@ -99,7 +98,7 @@ class Leaders:
                 found.setdefault(row, []).append(one)
         return found
 
-    def _known(self, vectors: "Vectors") -> "Iterator[tuple[Sequence[int], Vectors]]":
+    def _known(self, vectors: "Matrix") -> "Iterator[tuple[Sequence[int], Matrix]]":
         """Yield leaders of this and of earlier beats, but for those whose clusters are full."""
         kept = self._near(vectors)
         if kept:
@@ -115,9 +114,7 @@ class Leaders:
     def _is_full(self, leader: int) -> bool:
         return bool(self.max_members) and self._sizes.get(leader, 1) >= self.max_members
 
-    def _first(
-        self, candidates: list[_Candidate], vector: "Vectors"
-    ) -> "tuple[int, Vectors] | None":
+    def _first(self, candidates: list[_Candidate], vector: "Matrix") -> "tuple[int, Matrix] | None":
         """Return the candidate with the lowest id that is within the threshold, exactly."""
         for leader, approximately, other in sorted(candidates, key=lambda one: one[0]):
             if self._is_full(leader):
@@ -126,12 +123,3 @@ class Leaders:
             if sure or cosine(vector, other) >= self.threshold:
                 return leader, other
         return None
-
-
-def _similarities(vectors: "Vectors", joins: "list[tuple[int, Vectors]]") -> list[float]:
-    """Return the cosine of each row with the vector of what it joined."""
-    if not joins:
-        return []
-    rows = np.arange(len(joins))
-    others = np.stack([vector for _, vector in joins])
-    return [float(one) for one in rounded(vectors, others, rows, rows)]

@@ -12,7 +12,7 @@ from haios_dag.memory.records import title_and_text
 
 if TYPE_CHECKING:
     from haios_dag.memory.protocol import Store
-    from haios_dag.memory.records import Kind, Product, Revision
+    from haios_dag.memory.records import Kind, Product
 
 _BLOCK = 1024  # rows of the comparison of all sources with each other
 # Why a concept is in no cluster, by its state.
@@ -27,17 +27,14 @@ _HIGHEST = 2**63 - 1  # what SQLite holds
 
 
 def explain(workspace: Workspace, words: Sequence[str]) -> None:
-    """Print why the insight or bridge with this id exists, or where a concept stands.
-
-    Raise HaiosError when the words are no id, or memory knows no such concept.
-    """
+    """Print why an insight or bridge exists, or where a concept stands; raise HaiosError."""
     digits = words[0] if len(words) == 1 else ""
     if not (digits.isascii() and digits.isdecimal() and int(digits[:20]) <= _HIGHEST):
         raise HaiosError("name one id of a concept or insight: doit synthesis-explain 12")
     with open_memory(workspace, write=False) as store, store.snapshot():
         store.check_prepared()
         lines = list(_Explanation(store).lines(int(digits)))
-    say(printable(line) for line in lines)
+    say(map(printable, lines))
 
 
 class _Explanation:
@@ -47,30 +44,35 @@ class _Explanation:
         self.store = store
 
     def lines(self, item: int) -> Iterator[str]:
-        product = self.store.provenance.product(item)
+        product = self.store.insights.product(item)
         if product is None:
             yield self._concept(item)
             return
         title, text = title_and_text(product.content)
         sort = "bridge" if product.kind == "cross" else "insight"
-        yield f"{sort} {product.id}: {title or '(no title)'}"
+        yield f"{sort} {item}: {title or '(no title)'}"
         yield f"   {text}"
-        revisions = self.store.provenance.revisions(item)
+        revisions = product.revisions
         method = revisions[-1].method if revisions else "unknown, another program wrote it"
         yield f"method: {method}"
         yield from self._bridge(product) if product.kind == "cross" else self._cluster(product)
-        yield from _history(revisions)
+        if revisions:
+            yield f"revisions: {len(revisions)}"
+        for one in revisions:
+            by = f"beat {one.beat}" if one.beat else "a step run by hand"
+            yield f"   {one.number}: {one.created} UTC, {by}, {one.sources} sources: {one.reason}"
+            if one is not revisions[-1]:
+                yield f"      {one.content}"
 
     def _concept(self, item: int) -> str:
-        """Return one sentence about a concept that is not an insight."""
-        standing = self.store.provenance.standing("concept", item)
+        standing = self.store.items.standing("concept", item)
         if standing is None:
             raise HaiosError(f"no concept or insight has the id {item}")
         if standing.leader is None:
             return f"concept {item} {_OUTSIDE[standing.state]}."
         insight = self.store.insights.of_cluster("concept", standing.leader)
         told = "which has no insight"
-        if insight is not None and (product := self.store.provenance.product(insight)):
+        if insight is not None and (product := self.store.insights.product(insight)):
             title, _ = title_and_text(product.content)
             told = f"which made insight {insight}: {title or '(no title)'}"
         size = f"a cluster of {standing.members}"
@@ -84,8 +86,7 @@ class _Explanation:
     def _cluster(self, product: "Product") -> Iterator[str]:
         """Yield the sources of an insight, and how each came to it."""
         kind: Kind = "trace" if product.kind == "trace" else "concept"
-        sources = self.store.provenance.sources(product.cluster)
-        ids = [item for item, _ in sources]
+        ids = [item for item, _ in product.sources]
         leader = product.leader
         if leader is not None:
             aside = "" if leader in ids else ", which is no source itself"
@@ -93,26 +94,22 @@ class _Explanation:
                 f"cluster: led by {kind} {leader}{aside}; a {kind} joins its earliest leader from"
                 f" {thresholds.CLUSTER:.2f} on"
             )
-            standing = self.store.provenance.standing(kind, leader)
+            standing = self.store.items.standing(kind, leader)
             if standing and (others := standing.members - len({*ids, leader})) > 0:
                 yield f"   {others} more in this cluster are no sources"
         documents = {place.path for item in ids for place in self.store.items.places(kind, item)}
         yield f"sources: {len(ids)} {kind}s in {len(documents)} documents"
         copies = self._copies(kind, ids)
-        for item, similarity in sources:
-            how = "leads the cluster" if item == leader else _like(similarity, "the leader")
-            if item in copies:
-                other, cosine = copies[item]
-                how += f"; a near-copy of {kind} {other} ({cosine:.2f})"
-            yield from self._source(kind, item, how)
+        for item, similarity in product.sources:
+            near = f"similarity {_number(similarity)} to the leader"
+            how = "leads the cluster" if item == leader else near
+            yield from self._source(kind, item, how + copies.get(item, ""))
 
     def _bridge(self, product: "Product") -> Iterator[str]:
-        """Yield the two sides of a bridge."""
-        sources = self.store.provenance.sources(product.cluster)
-        if len(sources) != 2:  # noqa: PLR2004 - another program's
-            yield f"sources: {len(sources)}, where a bridge has a concept and a trace"
+        if len(product.sources) != 2:  # noqa: PLR2004 - another program's
+            yield f"sources: {len(product.sources)}, where a bridge has a concept and a trace"
             return
-        (concept, similarity), (trace, _) = sources
+        (concept, similarity), (trace, _) = product.sources
         yield (
             f"similarity: {_number(similarity)}; a concept explains a trace from"
             f" {thresholds.BRIDGE:.2f} on"
@@ -121,49 +118,33 @@ class _Explanation:
         yield from self._source("trace", trace, "the attempt")
 
     def _source(self, kind: "Kind", item: int, how: str) -> Iterator[str]:
-        standing = self.store.provenance.standing(kind, item)
-        if standing and standing.state == "orphan":
-            how += "; no document states it any more"
-        yield f"   {kind} {item}: {how}"
+        standing = self.store.items.standing(kind, item)
+        gone = standing and standing.state == "orphan"
+        yield f"   {kind} {item}: {how}{'; no document states it any more' if gone else ''}"
         for place in self.store.items.places(kind, item):
             yield f"      {place.path}:{place.line}"
         text = " ".join(self.store.items.text(kind, item).split())
         yield f"      {text or '(removed by another program)'}"
 
-    def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, tuple[int, float]]:
-        """Return, for each source that repeats earlier ones, the first of them and the cosine."""
+    def _copies(self, kind: "Kind", ids: Sequence[int]) -> dict[int, str]:
+        """Return, for each source that repeats earlier ones, a remark that names the first."""
         import numpy as np  # 70 ms
 
         from haios_dag.synthesis import near_copies  # patterns
 
-        known = self.store.provenance.embedded(kind, sorted(ids), space.DEFAULT.model)
+        known = self.store.vectors.embedded(kind, sorted(ids), space.DEFAULT.model)
         texts = [self.store.items.text(kind, item) for item in known]
         vectors = self.store.vectors.read(kind, known, *space.DEFAULT)
-        found: dict[int, tuple[int, float]] = {}
+        found: dict[int, str] = {}
         for start in range(0, len(known), _BLOCK):
             cosines = np.tril(vectors[start : start + _BLOCK] @ vectors.T, start - 1)
             rows, columns = np.nonzero(cosines >= thresholds.DUPLICATE)
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                 item = known[start + row]
                 if item not in found and near_copies.repeats(texts[start + row], texts[column]):
-                    found[item] = known[column], float(cosines[row, column])
+                    copy = f"{kind} {known[column]} ({cosines[row, column]:.2f})"
+                    found[item] = f"; a near-copy of {copy}"
         return found
-
-
-def _history(revisions: "Sequence[Revision]") -> Iterator[str]:
-    """Yield when and why an insight was written, with its earlier texts."""
-    if not revisions:
-        return
-    yield f"revisions: {len(revisions)}"
-    for one in revisions:
-        by = f"beat {one.beat}" if one.beat else "a step run by hand"
-        yield f"   {one.number}: {one.created} UTC, {by}, {one.sources} sources: {one.reason}"
-        if one is not revisions[-1]:
-            yield f"      {one.content}"
-
-
-def _like(similarity: float | None, other: str) -> str:
-    return f"similarity {_number(similarity)} to {other}"
 
 
 def _number(similarity: float | None) -> str:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from haios_dag.embedding.thresholds import SAME_SENTENCE
+from haios_dag.embedding.cosines import unit
+from haios_dag.embedding.thresholds import DUPLICATE, SAME_SENTENCE
 from haios_dag.ingest import statements
 from haios_dag.synthesis import near_copies
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
+    from haios_dag.base.arrays import Matrix
 
 METHOD = "extractive"
 SENTENCES = 3  # quoted at most
@@ -103,7 +102,7 @@ _KIND_OF_DOCUMENT = re.compile(
     re.IGNORECASE,
 )
 
-Embed = Callable[[Sequence[str]], "Vectors"]
+Embed = Callable[[Sequence[str]], "Matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +131,17 @@ class Refusal:
     reason: str
 
 
-def extract(
-    members: Sequence[SourceText], vectors: "Vectors", duplicate: float, embed: Embed
-) -> Extract | Refusal:
-    """Return what these members (unit vectors as rows, same order) say together.
-
-    `duplicate` is the cosine from which two members repeat each other; `embed` gives unit vectors.
-    The result depends on the members alone, not on the order in which they came.
-    """
+def extract(members: Sequence[SourceText], vectors: "Matrix", embed: Embed) -> Extract | Refusal:
+    """Return what these members (unit vectors as rows) say together, in any order of theirs."""
     if len(frozenset().union(*(member.documents for member in members))) < 2:  # noqa: PLR2004
         return Refusal("all sources stand in one document")
     by_id = sorted(range(len(members)), key=lambda i: members[i].id)  # sums round by their order
     members, vectors = [members[i] for i in by_id], vectors[by_id]
-    centroid = _unit(vectors.mean(axis=0))
+    centroid = unit(vectors.mean(axis=0))
     nearness = vectors @ centroid
-    order = sorted(
-        range(len(members)), key=lambda i: (-round(float(nearness[i]), 5), members[i].id)
-    )
+    order = sorted(range(len(members)), key=lambda i: -round(float(nearness[i]), 5))  # ties by id
     texts = [member.text for member in members]
-    kept = _distinct(order[:CONSIDERED], texts, vectors, duplicate)
+    kept = _distinct(order[:CONSIDERED], texts, vectors)
     if len({_frame(texts[i]) for i in kept}) < 2:  # noqa: PLR2004
         return Refusal("the sources repeat one statement")
     sentences = [(one, i) for i in kept for one in quotable(members[i].text)]
@@ -199,7 +190,7 @@ def quotable(text: str) -> Sequence[str]:
     return found
 
 
-def best_title(headings: Sequence[str], near: "Vectors", embed: Embed) -> str | None:
+def best_title(headings: Sequence[str], near: "Matrix", embed: Embed) -> str | None:
     """Return the human heading nearest to a vector, or None when all are generic."""
     titles = sorted({title for heading in headings if (title := clean_title(heading))})
     if not titles:
@@ -220,13 +211,11 @@ def clean_title(heading: str) -> str | None:
     return shorten(title)
 
 
-def _distinct(
-    order: Sequence[int], texts: Sequence[str], vectors: "Vectors", duplicate: float
-) -> list[int]:
+def _distinct(order: Sequence[int], texts: Sequence[str], vectors: "Matrix") -> list[int]:
     """Return the rows, in this order, that repeat no earlier one."""
     kept: list[int] = []
     for i in order:
-        near = (j for j in kept if float(vectors[j] @ vectors[i]) >= duplicate)
+        near = (j for j in kept if float(vectors[j] @ vectors[i]) >= DUPLICATE)
         if not any(near_copies.repeats(texts[i], texts[j]) for j in near):
             kept.append(i)
     return kept
@@ -252,14 +241,14 @@ def _is_statement(text: str) -> bool:
 
 
 def _choose(
-    sentences: Sequence[str], sources: Sequence[int], centroid: "Vectors", embed: Embed
+    sentences: Sequence[str], sources: Sequence[int], centroid: "Matrix", embed: Embed
 ) -> list[str]:
     """Return up to three sentences, one a source, near the centroid and unlike each other.
 
     A sentence that denies a chosen one stands right behind it: neither is told without the other.
     """
     vectors = embed(sentences)
-    score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ _unit(vectors.mean(axis=0)))
+    score = 0.7 * (vectors @ centroid) + 0.3 * (vectors @ unit(vectors.mean(axis=0)))
     for i, sentence in enumerate(sentences):
         score[i] -= _CHORE_COSTS * _is_chore(sentence)
         score[i] -= _FRAGMENT_COSTS * (not _is_sentence(sentence))
@@ -285,12 +274,6 @@ def _choose(
         if len(chosen) == SENTENCES:
             break
     return [sentences[i] for i in chosen]
-
-
-def _unit(vector: "Vectors") -> "Vectors":
-    length = float(np.linalg.norm(vector))
-    unit: Vectors = vector / length if length else vector
-    return unit
 
 
 def shorten(text: str) -> str:

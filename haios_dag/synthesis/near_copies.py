@@ -18,19 +18,11 @@ _FRONT = re.compile(
 _CITED = re.compile(
     r"\s\((?:see )?(?:S\d{1,4}|[A-Z][A-Z0-9]{0,7}-[\w-]{1,14})(?:, ?[\w-]{1,20}){0,4}\)"
 )
-_SPELLED = {
-    word: str(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905 - a row of words
-    )
-} | {"once": "1", "twice": "2", "hundred": "100", "thousand": "1000", "million": "1000000"}
-_MONTHS = {
-    name: f"{number:02}"
-    for number, name in enumerate(
-        "jan feb mar apr may jun jul aug sep oct nov dec".split(),  # noqa: SIM905 - a row of words
-        1,
-    )
-}
+_COUNTED = "zero one two three four five six seven eight nine ten eleven twelve"
+_SPELLED = {word: str(number) for number, word in enumerate(_COUNTED.split())} | {
+    "once": "1", "twice": "2", "hundred": "100", "thousand": "1000", "million": "1000000"
+}  # fmt: skip
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905 - a row of words
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:tember)?"
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
@@ -78,7 +70,6 @@ _PLAIN = frozenset(
 
 
 def _stem(word: str) -> str:
-    """Return a word without the s of a plural or of a third person."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word  # noqa: PLR2004 - "is", "was"
 
 
@@ -134,13 +125,10 @@ def facts(text: str) -> StatedFacts:
     text = _CITED.sub("", text)
     names = {part.lower() for code in _CODE.findall(text) for part in _PART.findall(code)}
     text = text.replace("`", "")
-    text = _DAY_FIRST.sub(lambda m: f"{m[3]}-{_MONTHS[m[2][:3].lower()]}-{int(m[1]):02}", text)
-    text = _MONTH_FIRST.sub(lambda m: f"{m[3]}-{_MONTHS[m[1][:3].lower()]}-{int(m[2]):02}", text)
-    negations = tuple(
-        sorted(
-            "no longer" if m[0].lower() == "no longer" else "not" for m in _NEGATION.finditer(text)
-        )
-    )
+    text = _DAY_FIRST.sub(lambda m: _date(m[3], m[2], m[1]), text)
+    text = _MONTH_FIRST.sub(lambda m: _date(m[3], m[1], m[2]), text)
+    denied = (m[0].lower() for m in _NEGATION.finditer(text))
+    negations = tuple(sorted("no longer" if one == "no longer" else "not" for one in denied))
     text = _PART.sub(lambda m: _SPELLED.get(m[0].lower(), m[0]), text)
     numbers, counted, counting = _numbers(text)
     ids: dict[str, None] = {}
@@ -158,6 +146,10 @@ def facts(text: str) -> StatedFacts:
             names.update(parts)
     named = frozenset(_stem(name) for name in names - _PLAIN if not name.isdecimal())
     return StatedFacts(numbers, counted, negations, tuple(ids), named, frozenset(words))
+
+
+def _date(year: str, month: str, day: str) -> str:
+    return f"{year}-{_MONTHS.index(month[:3].lower()) + 1:02}-{int(day):02}"
 
 
 def _numbers(text: str) -> tuple[tuple[str, ...], frozenset[tuple[str, str]], set[int]]:

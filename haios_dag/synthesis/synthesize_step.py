@@ -39,7 +39,7 @@ def plan(workspace: Workspace) -> None:
         synthesis = Synthesizer(store, None, counts, limit, notes)
         synthesis.consider("concept")
         synthesis.consider("trace")
-        waiting = store.vectors.count_unembedded()
+        waiting = store.counts()["unembedded"]
     numbers = [f"{n:,} {name.replace('_', ' ')}" for name, n in counts.event().items()]
     say(f"   {printable(note)}" for note in notes)
     say([f"   would be: {', '.join(numbers)}; nothing was written"])

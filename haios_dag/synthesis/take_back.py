@@ -8,11 +8,7 @@ from haios_dag.memory import open_memory
 
 
 def undo(workspace: Workspace) -> None:
-    """Take back what synthesize and bridge wrote last, all of it or nothing, and say what.
-
-    Raise HaiosError when there is nothing to take back, when something rests on it by now, or
-    when a beat is running.
-    """
+    """Take back what synthesize and bridge wrote last, and say what; raise HaiosError."""
     if not workspace.has_memory():
         raise UndoError(f"there is no memory at {workspace.memory}, so nothing to take back")
     lock = workspace.beat_lock

@@ -316,7 +316,7 @@ with SqliteStore.open(Path(sys.argv[1]), write=True) as store:
         store.vectors.put(MODEL, [("concept", n, blob(*range(200))) for n in range(1, 41)])
         members = [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.9)]
         store.insights.put_members("concept", members, "b")
-        insight = store.insights.add("concept", draft("[A] B.", 1, 2), MODEL, "b")
+        insight = store.insights.add("concept", draft("[A] B.", 1, 2), "b")
         store.insights.lead("concept", 1, insight)
     store.database.connection.set_trace_callback(None)
     print(left)

@@ -7,7 +7,7 @@ import processes
 import pytest
 from memory_checks import Foreign, assert_invariants, connected, content_hash
 from outside import filled, refused
-from store_contract import MODEL, draft, forget, give_vectors, read, speak, trace
+from store_contract import draft, forget, give_vectors, read, speak, trace
 
 from haios_dag.memory.records import ClusterMember
 from haios_dag.memory.store import SqliteStore
@@ -113,7 +113,7 @@ def test_a_foreign_column_may_have_any_name(tmp_path: Path, column: str) -> None
                 "concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 1.0)], "beat"
             )
             store.insights.lead(
-                "concept", 1, store.insights.add("concept", draft("Sum.", 1, 2), MODEL, "beat")
+                "concept", 1, store.insights.add("concept", draft("Sum.", 1, 2), "beat")
             )
             assert store.insights.written_by("beat") == (1, 0)
         assert store.undo.take_back().insights == 1

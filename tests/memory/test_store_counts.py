@@ -74,7 +74,7 @@ def _insight(store: Store, foreign: Foreign, number: int) -> None:
     )]  # fmt: skip
     with store.undo.record("synthesize", str(number)):
         if len(pair) == 2:
-            store.insights.add("concept", draft(f"[A {number}] B.", *pair), MODEL, str(number))
+            store.insights.add("concept", draft(f"[A {number}] B.", *pair), str(number))
     if len(pair) == 2:
         join(store, "concept", pair[0], pair[1])
 

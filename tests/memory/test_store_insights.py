@@ -164,7 +164,7 @@ class InsightsContract(StoreContract):
         join(store, "concept", 1, 2, 5)
         with store.transaction():
             grown = draft("[Two] Four sources.", 1, 2, 3, 5)
-            store.insights.revise("concept", insight, grown, MODEL, "second")
+            store.insights.revise("concept", insight, grown, "second")
         assert_invariants(path, MODEL)
         assert store.insights.of_cluster("concept", 1) == insight
         assert store.counts()["insights"] == 1
@@ -196,7 +196,7 @@ class InsightsContract(StoreContract):
         join(store, "concept", 1, 3)
         with store.transaction():
             gained = draft("[Two] Others.", 2, 3)
-            store.insights.revise("concept", insight, gained, MODEL, None)
+            store.insights.revise("concept", insight, gained, None)
         assert_invariants(path, MODEL)
         assert foreign.one("SELECT count(*) FROM synthesis_provenance") == 3
 
@@ -208,7 +208,7 @@ class InsightsContract(StoreContract):
         speak(store, "trace", "[Two] Second.", 1, 2, beat="two")
         bridge(store, 3, 1, beat="two")
         with store.transaction():
-            store.insights.revise("concept", first, draft("[One] Again.", 1, 2), MODEL, "two")
+            store.insights.revise("concept", first, draft("[One] Again.", 1, 2), "two")
         assert store.insights.written_by("one") == (1, 0)
         assert store.insights.written_by("two") == (1, 1)
         assert store.insights.written_by("three") == (0, 0)
@@ -242,9 +242,9 @@ def everything_then_fail(store: Store) -> None:
         store.insights.put_members(
             "concept", [ClusterMember(1, 1, 1.0), ClusterMember(2, 1, 0.9)], "b"
         )
-        insight = store.insights.add("concept", draft("[One] Text.", 1, 2), MODEL, "b")
+        insight = store.insights.add("concept", draft("[One] Text.", 1, 2), "b")
         store.insights.lead("concept", 1, insight)
-        store.insights.revise("concept", insight, draft("[Two] Text.", 1, 2, 3), MODEL, "b")
+        store.insights.revise("concept", insight, draft("[Two] Text.", 1, 2, 3), "b")
         store.vectors.put(MODEL, [("concept", 3, blob(9, 9, 9, 9))])
         store.bridges.put_pairs([Pair(1, 1, 0.9)])
         store.bridges.mark_bridged("concept", [1])

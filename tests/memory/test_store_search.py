@@ -79,7 +79,7 @@ class SearchContract(StoreContract):
         assert store.search.by_words(["zebra"], 9) == [insight]
         for content in ("[Okapi] Second text.", "[Panda] Third text."):
             with store.transaction():
-                store.insights.revise("concept", insight, draft(content, 1, 2), MODEL, None)
+                store.insights.revise("concept", insight, draft(content, 1, 2), None)
         assert store.search.by_words(["zebra", "okapi"], 9) == []
         assert store.search.by_words(["panda"], 9) == [insight]
         check(foreign)
@@ -93,7 +93,7 @@ class SearchContract(StoreContract):
         insight = speak(store, "concept", "[Zebra] First text.", 1, 2)
         foreign.rows("UPDATE concepts SET content = 'Okapi' WHERE id = ?", insight)
         with store.transaction():
-            store.insights.revise("concept", insight, draft("[Panda] Text.", 1, 2), MODEL, None)
+            store.insights.revise("concept", insight, draft("[Panda] Text.", 1, 2), None)
         assert store.search.by_words(["zebra", "okapi"], 9) == []
         check(foreign)
         foreign.rows("DELETE FROM concepts WHERE id = ?", insight)
@@ -128,9 +128,7 @@ class SearchContract(StoreContract):
             store.items.adopt()
             sources = (1, 2) if kind == "concept" else (1, 1)
             text = draft("[Zebra] Text.", *sources)
-            insight = store.insights.add(
-                "concept" if kind == "concept" else "cross", text, MODEL, None
-            )
+            insight = store.insights.add("concept" if kind == "concept" else "cross", text, None)
         forget(store, "docs/a.md")
         assert store.search.by_words(["zebra"], 9) == [insight]
         forget(store, "docs/b.md")
@@ -148,8 +146,8 @@ class SearchContract(StoreContract):
         give_vectors(store)
         with store.transaction():
             first, second = draft("[Zebra] Text.", 1, 2), draft("[Gnu] Text.", 1, 2)
-            insight = store.insights.add("concept", first, MODEL, None)
-            store.insights.revise("concept", insight, second, MODEL, None)
+            insight = store.insights.add("concept", first, None)
+            store.insights.revise("concept", insight, second, None)
         assert store.search.by_words(["gnu"], 9) == [insight]
         assert store.search.by_words(["zebra"], 9) == []
         check(foreign)
@@ -160,7 +158,7 @@ class SearchContract(StoreContract):
         read(store, "docs/b.md", traces=[trace("")])
         give_vectors(store)
         with store.transaction():
-            bridge = store.insights.add("cross", draft("[B] C.", 2, 1), MODEL, None)
+            bridge = store.insights.add("cross", draft("[B] C.", 2, 1), None)
         found = store.search.found(bridge)
         assert found.insight
         assert found.places == []
@@ -206,9 +204,7 @@ class SearchContract(StoreContract):
                 assert "no FTS5" in str(other.search.lacks_words())
                 read(other, "docs/b.md", LOG)
                 with other.transaction():
-                    other.insights.revise(
-                        "concept", insight, draft("[Okapi] T.", 1, 2), MODEL, None
-                    )
+                    other.insights.revise("concept", insight, draft("[Okapi] T.", 1, 2), None)
         assert store.search.lacks_words() is not None
         with self.open(store.path, write=True) as again:
             assert again.search.lacks_words() is None

@@ -38,10 +38,10 @@ class VectorsContract(StoreContract):
             ("trace", 1, "How?\nRead the code of the beat\nRelease the lock late\n\n"),
         ]
         assert [item.id for item in store.vectors.unembedded(1)] == [1]
-        assert store.vectors.count_unembedded() == 3
+        assert store.counts()["unembedded"] == 3
         give_vectors(store)
         assert store.vectors.unembedded(9) == []
-        assert store.vectors.count_unembedded() == 0
+        assert store.counts()["unembedded"] == 0
         assert not store.vectors.has_unembedded()
 
     def test_new_work_of_another_program_is_noticed(self, store: Store, foreign: Foreign) -> None:

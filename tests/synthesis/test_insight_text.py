@@ -11,14 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from themes import ALONE, LOCKING, PLANS
 
-from haios_dag.embedding import space, thresholds
+from haios_dag.embedding import space
 from haios_dag.synthesis import insight_text
 from haios_dag.synthesis.insight_text import Extract, Refusal, SourceText
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-DUPLICATE = thresholds.DUPLICATE
 
 
 def member(id_: int, text: str, document: str | None = None, *headings: str) -> SourceText:
@@ -32,7 +30,7 @@ def said(
     """Return what the members say together."""
     if vectors is None:
         vectors = space.embed([one.text for one in members])
-    return insight_text.extract(members, vectors, DUPLICATE, space.embed)
+    return insight_text.extract(members, vectors, space.embed)
 
 
 def spoken(members: Sequence[SourceText]) -> Extract:
@@ -119,7 +117,7 @@ def test_large_clusters_are_bounded() -> None:
         return space.embed(some)
 
     members = [member(number, text) for number, text in enumerate(texts)]
-    found = insight_text.extract(members, vectors, DUPLICATE, embed)
+    found = insight_text.extract(members, vectors, embed)
     assert isinstance(found, Extract)
     assert sum(text in found.text for text in texts) == 3
     assert len(asked) == insight_text.CONSIDERED == 40
@@ -375,7 +373,7 @@ def test_candidates_are_all_that_is_asked_for() -> None:
         return space.embed(texts)
 
     vectors = space.embed([one.text for one in members])
-    assert isinstance(insight_text.extract(members, vectors, DUPLICATE, embed), Extract)
+    assert isinstance(insight_text.extract(members, vectors, embed), Extract)
 
 
 # --- hostile text --------------------------------------------------------------------------------
