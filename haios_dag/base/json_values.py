@@ -1,0 +1,33 @@
+"""Values of JSON that another program may have written, so that each may have any type."""
+
+from typing import Any
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """Return an object, {} for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """Return a list, [] for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def as_texts(value: object) -> list[str]:
+    """Return the texts in a list, [] for anything else."""
+    return [one for one in as_list(value) if isinstance(one, str)]
+
+
+def as_text(value: object) -> str:
+    """Return a text, "" for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def as_count(value: object) -> int | None:
+    """Return a whole number of at least 0, None for anything else."""
+    return value if type(value) is int and value >= 0 else None
+
+
+def as_number(value: object) -> int | float | None:
+    """Return a number, None for anything else; `true` and `false` are none."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
