@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from haios_dag.base import clock
 from haios_dag.base.console import printable, say
+from haios_dag.base.json_values import as_number, as_object
 from haios_dag.events import log_reader
 from haios_dag.events.show_events import counts, kind, local, ranked, remark, short
 
@@ -100,8 +101,8 @@ class _Numbers:
             self._beat = when
         steps = event.get("steps")
         for name, step in steps.items() if isinstance(steps, dict) else ():
-            seconds = step.get("seconds") if isinstance(step, dict) else None
-            if isinstance(seconds, int | float) and seconds > self._slowest:
+            seconds = as_number(as_object(step).get("seconds"))
+            if seconds is not None and seconds > self._slowest:
                 self._slowest, self._slow = seconds, (name, event.get("beat", ""), when)
 
     def facts(self) -> dict[str, object]:
