@@ -7,11 +7,11 @@ from haios_dag import events
 from haios_dag.base import clock
 from haios_dag.base.console import printable
 from haios_dag.base.errors import EventError
+from haios_dag.base.json_values import as_object
 from haios_dag.base.workspace import Workspace
 from haios_dag.resonance import recent_findings
 from haios_dag.status import signals
 from haios_dag.status.signals import SignalFacts
-from haios_dag.status.status_reader import as_object
 
 _WAITING = "unembedded", "unconsidered", "waiting_pairs"
 

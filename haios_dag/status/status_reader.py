@@ -102,11 +102,6 @@ def parse(data: bytes) -> dict[str, Any]:
     return keys
 
 
-def as_object(value: object) -> dict[str, Any]:
-    """Return a JSON object that another program wrote, {} for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None

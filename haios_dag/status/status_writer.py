@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from haios_dag.base import clock, files, schema
+from haios_dag.base import files, schema
 from haios_dag.base.errors import InvalidError, StatusError
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import infrastructure, known_documents, status_keys, status_reader
+from haios_dag.status import known_documents, status_keys, status_reader
 
 _TRIES = 10
 _LINE = 90  # characters
@@ -24,21 +24,15 @@ def write(
     readable memory. `schemas/status-slim.schema.json` describes `pulse`. Raise StatusError, with
     the old file in place, ConfigError or EventError.
     """
-    offered, warnings = infrastructure.gather(workspace)
     has_looked = pulse["outcomes"].get("ingest") in ("ran", "skipped")
-    found, unread = known_documents.gather(workspace, has_looked=has_looked)
-    warnings += unread
+    documents, warnings = known_documents.gather(workspace, has_looked=has_looked)
     before, beside = map(status_reader.read, (workspace.status, workspace.status_slim))
     warnings += filter(None, [before.warning, beside.warning])
-    keys = before.keys, beside.keys
-    facts = status_keys.StatusFacts(workspace, clock.now(), found, offered, memory, pulse, *keys)
-    warnings += facts.attention[1]
-    if facts.is_haios():
-        warnings += facts.dashboard[1]
-    full = functools.partial(status_keys.full, facts)
-    slim = functools.partial(status_keys.slim, facts)
-    warnings += _publish(workspace.status, "status", full, before)
-    return warnings + _publish(workspace.status_slim, "status-slim", slim, beside)
+    keys = status_keys.StatusKeys(
+        workspace, documents, memory=memory, pulse=pulse, before=before.keys, beside=beside.keys
+    )
+    warnings += keys.warnings + _publish(workspace.status, "status", keys.full, before)
+    return warnings + _publish(workspace.status_slim, "status-slim", keys.slim, beside)
 
 
 def _publish(

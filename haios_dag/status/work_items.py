@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from haios_dag.base.json_values import as_count, as_object, as_texts
 from haios_dag.status.known_documents import KnownDocument
 
 _FOLDERS = ("docs/work/active", "docs/work/blocked", "docs/work/archive")
@@ -62,7 +63,7 @@ def blocked(
 
 
 def summary(
-    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any], before: Iterable[object]
+    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any], before: Iterable[str]
 ) -> dict[str, Any]:
     """Return the slim status's `work`; `before` has the ids that were open in the last status.
 
@@ -85,12 +86,9 @@ def summary(
         "blocked": len(waiting),
         "by_status": counted(one.status for one in found.values()),
         "by_queue": counted(one.text("queue_position") or "none" for one in found.values()),
-        "completed_since": sorted(
-            name for name in before if isinstance(name, str) and name in found
-            and name not in unfinished
-        ),
+        "completed_since": sorted(name for name in before if name in found.keys() - unfinished),
         "open": sorted(unfinished),
-    }  # fmt: skip
+    }
 
 
 def _rank(one: KnownDocument) -> int:
@@ -106,6 +104,13 @@ def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
     return {"active_count": len(unfinished)} | {
         name: unfinished.count(name) for name in ("urgent", "high", "medium", "low")
     }
+
+
+def pending(found: Mapping[str, KnownDocument]) -> int | None:
+    """Return how many unfinished items are in the backlog; None in a workspace without items."""
+    waiting = [not one.is_finished and one.text("queue_position") == "backlog"
+               for one in found.values()]  # fmt: skip
+    return sum(waiting) if found else None
 
 
 def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
@@ -158,17 +163,16 @@ def _milestone(name: str, group: list[Item], before: object) -> dict[str, Any]:
     progress = round(100 * len(complete) / len(group))
     if len(complete) < len(group):
         progress = min(progress, 99)
-    old = before if isinstance(before, dict) else {}
-    prior = old.get("progress")
+    old = as_object(before)
+    prior = as_count(old.get("progress"))
     done = old.get("complete")
-    moved = sorted(set(complete) - {one for one in done if isinstance(one, str)}) if isinstance(
-        done, list) else []  # fmt: skip
+    moved = sorted(set(complete).difference(as_texts(done))) if isinstance(done, list) else []
     return {
         "name": name.partition("-")[2] or name,
         "items": sorted(item for item, _ in group),
         "complete": complete,
         "progress": progress,
-        "prior_progress": prior if type(prior) is int and 0 <= prior <= 100 else None,  # noqa: PLR2004
+        "prior_progress": prior if prior in range(101) else None,
         "delta_source": ", ".join(moved) or None,
     }
 
