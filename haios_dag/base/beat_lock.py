@@ -64,7 +64,6 @@ def is_held(workspace: Workspace) -> bool:
 
 
 def _rewrite(file: IO[bytes], data: bytes) -> None:
-    """Replace the content of the open lock file, durably."""
     file.seek(0)
     file.truncate()
     file.write(data)

@@ -47,7 +47,6 @@ def summary(documents: Sequence[KnownDocument]) -> dict[str, Any]:
 
 
 def _folders(documents: Iterable[KnownDocument]) -> dict[str, int]:
-    """Return the number of documents by the first two folders of their paths, the largest first."""
     found: Counter[str] = Counter()
     for folder, count in Counter(one.folder for one in documents).items():
         found["/".join(folder.split("/")[:2]) or "."] += count
@@ -171,7 +170,6 @@ def alignment(found: Iterable[KnownDocument]) -> dict[str, Any]:
 
 
 def _spawn_map(found: Iterable[KnownDocument]) -> dict[str, list[str]]:
-    """Return the ids of the documents that name each parent in `spawned_by` (case 12)."""
     children: dict[str, set[str]] = {}
     for one in found:
         if (parent := one.text("spawned_by")) and (name := one.text("backlog_id")):

@@ -110,7 +110,6 @@ def _name(path: Path) -> list[str]:
 
 
 def _servers(path: Path) -> list[dict[str, Any]]:
-    """Return the MCP servers of a `.mcp.json`; raise OSError or ValueError."""
     return [{"name": name, "tools": None} for name in sorted(_object(path, "mcpServers"))]
 
 
@@ -143,6 +142,5 @@ def _object(path: Path, name: str) -> dict[str, Any]:
 
 
 def _bytes(path: Path, limit: int) -> bytes:
-    """Return at most `limit` bytes of a regular file; raise OSError."""
     with files.open_plain(path) as file:
         return file.read(limit)

@@ -156,7 +156,6 @@ def _has_haios_keys(found: FoundKeys) -> bool:
 
 
 def _says(value: object) -> bool:
-    """Tell whether a key holds anything."""
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 

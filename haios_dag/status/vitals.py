@@ -46,7 +46,6 @@ def shown(line: str) -> str:
 
 
 def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
-    """Yield a line for each thing that the status knows."""
     yield f"STALE: {stale}" if stale else f"status    of {_text(keys.get('generated'))}"
     for label, sentence in _SENTENCES.items():
         said = sentence(keys)
@@ -55,7 +54,6 @@ def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
 
 
 def _stale_since(keys: Mapping[str, Any]) -> str | None:
-    """Return why the status is stale, or None."""
     try:
         since = datetime.fromisoformat(keys["stale_after"])
         if since > clock.now():
@@ -173,11 +171,9 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 
 
 def _text(value: object) -> str:
-    """Return any value as text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _ids(value: object) -> str:
-    """Return the first texts of a list."""
     found = as_texts(value)
     return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN}" * (len(found) > _SHOWN))
