@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from haios_dag.base import files
+from haios_dag.base.json_values import as_list, as_object
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import front_matter
 
@@ -118,12 +119,10 @@ def _hooks(path: Path) -> dict[str, int]:
 
     The commands themselves may contain secrets. Raise OSError or ValueError.
     """
-    found = {}
-    for event, matchers in sorted(_object(path, "hooks").items()):
-        each = matchers if isinstance(matchers, list) else []
-        lists = [one.get("hooks") for one in each if isinstance(one, dict)]
-        found[event] = sum(len(hooks) for hooks in lists if isinstance(hooks, list))
-    return found
+    return {
+        event: sum(len(as_list(as_object(one).get("hooks"))) for one in as_list(matchers))
+        for event, matchers in sorted(_object(path, "hooks").items())
+    }
 
 
 def _object(path: Path, name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from haios_dag.base import clock
 from haios_dag.base.json_values import as_count, as_object, as_texts
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import attention, document_summary, infrastructure, sessions, work_items
+from haios_dag.status import document_summary, infrastructure, sessions, signals, work_items
 from haios_dag.status.known_documents import KnownDocument
 
 # HAIOS's hooks and gates read these members; all null means that no cycle is known.
@@ -63,7 +63,7 @@ class StatusKeys:
         self._session = {"last_session": delta and delta["current_session"]}
         dashboard, unlisted = infrastructure.dashboard(workspace)
         self._offered, self.warnings = infrastructure.gather(workspace)
-        needed, unread = attention.keys(
+        needed, unread = signals.keys(
             workspace,
             beside,
             pulse=pulse,
