@@ -16,10 +16,7 @@ NAMES = ("memory", "words", "references", "invariants", "items", "vectors", "cac
 
 
 def checks(workspace: Workspace) -> Iterator[tuple[str, Iterator[Finding]]]:
-    """Yield the checks of the memory by name; only one if it is missing or cannot be opened.
-
-    Raise HaiosError.
-    """
+    """Yield the checks of the memory, only one where it cannot be opened; raise HaiosError."""
     path = workspace.memory
     if not os.path.lexists(path):
         yield "memory", iter([found("no-memory", path)])

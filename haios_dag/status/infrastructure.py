@@ -115,10 +115,7 @@ def _servers(path: Path) -> list[dict[str, Any]]:
 
 
 def _hooks(path: Path) -> dict[str, int]:
-    """Return the number of commands of each event in a `settings.json`.
-
-    The commands themselves may contain secrets. Raise OSError or ValueError.
-    """
+    """Return the number of commands of each event; the commands may contain secrets."""
     return {
         event: sum(len(as_list(as_object(one).get("hooks"))) for one in as_list(matchers))
         for event, matchers in sorted(_object(path, "hooks").items())
@@ -126,10 +123,7 @@ def _hooks(path: Path) -> dict[str, int]:
 
 
 def _object(path: Path, name: str) -> dict[str, Any]:
-    """Return the object of that name in a JSON file, {} when it is absent.
-
-    Raise OSError or ValueError.
-    """
+    """Return that object in a JSON file, {} when it is absent; raise OSError or ValueError."""
     data = _bytes(path, _JSON_BYTES + 1)
     if len(data) > _JSON_BYTES:
         raise ValueError("it is longer than 1 MB")

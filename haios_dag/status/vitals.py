@@ -23,7 +23,7 @@ _WAITING = "unembedded", "unconsidered", "waiting_pairs"
 
 
 def show(workspace: Workspace, folder: str | None = None) -> int:
-    """Print the vital signs, of another folder where one is named; return 0 fresh, 1 stale.
+    """Print the vital signs, of a named folder if any; return 0 fresh, 1 stale.
 
     Raise StatusError when there is no slim status, or it is damaged.
     """

@@ -16,8 +16,6 @@ _PARKED = "parked"  # HAIOS's work engine does not take these up
 _URGENT = {"high", "urgent", "critical"}
 _SHOWN = 5  # ids in a short list
 
-Item = tuple[str, KnownDocument]
-
 
 def items(documents: Iterable[KnownDocument]) -> dict[str, KnownDocument]:
     """Return each work item by its id, in the order of paths."""
@@ -151,15 +149,15 @@ def milestones(found: Mapping[str, KnownDocument], before: Mapping[str, Any]) ->
     `progress` is rounded, but 100 only when all items are complete. `prior_progress` is that of
     the last status, and `delta_source` names what was completed since; either may be None.
     """
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, dict[str, KnownDocument]] = {}
     for name, one in found.items():
         if milestone := one.text("milestone"):
-            groups.setdefault(milestone, []).append((name, one))
+            groups.setdefault(milestone, {})[name] = one
     return {name: _milestone(name, group, before.get(name)) for name, group in groups.items()}
 
 
-def _milestone(name: str, group: list[Item], before: object) -> dict[str, Any]:
-    complete = sorted(item for item, one in group if one.is_finished)
+def _milestone(name: str, group: Mapping[str, KnownDocument], before: object) -> dict[str, Any]:
+    complete = sorted(item for item, one in group.items() if one.is_finished)
     progress = round(100 * len(complete) / len(group))
     if len(complete) < len(group):
         progress = min(progress, 99)
@@ -169,7 +167,7 @@ def _milestone(name: str, group: list[Item], before: object) -> dict[str, Any]:
     moved = sorted(set(complete).difference(as_texts(done))) if isinstance(done, list) else []
     return {
         "name": name.partition("-")[2] or name,
-        "items": sorted(item for item, _ in group),
+        "items": sorted(group),
         "complete": complete,
         "progress": progress,
         "prior_progress": prior if prior in range(101) else None,
