@@ -84,17 +84,11 @@ class Workspace:
         if named:
             return self._below_root(named)
         usual = self.root / "haios_memory.db"
-        try:
-            return usual if usual.exists() else self.root / "memory.db"
-        except OSError as error:
-            raise ConfigError(f"{usual}: {error.strerror}; check that disk") from None
+        return usual if _exists(usual) else self.root / "memory.db"
 
     def has_memory(self) -> bool:
         """Tell whether the memory database exists; raise ConfigError."""
-        try:
-            return self.memory.exists()
-        except OSError as error:
-            raise ConfigError(f"{self.memory}: {error.strerror}; check that disk") from None
+        return _exists(self.memory)
 
     def _below_root(self, named: str) -> Path:
         """Return a path from the root; raise ConfigError when it is not one."""
@@ -129,3 +123,10 @@ class Workspace:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path}: {reason}; set [memory] path in haios.toml") from None
         return found if isinstance(found, str) and found else None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; check that disk") from None

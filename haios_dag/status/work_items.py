@@ -5,7 +5,7 @@ An item is a `WORK.md` in a folder of its own, or a file of an older form, below
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from haios_dag.base.json_values import as_count, as_object, as_texts
@@ -67,20 +67,17 @@ def summary(
 
     An item is ready when it is unfinished and neither parked nor blocked, as in HAIOS.
     """
-    unfinished = {name: one for name, one in found.items() if not one.is_finished}
-    ready = [
-        name
-        for name, one in unfinished.items()
-        if one.text("queue_position") != _PARKED
-        and one.status not in (_PARKED, "blocked")
-        and name not in waiting
-    ]
-    ready.sort(key=lambda name: (_rank(unfinished[name]), name))
+    unfinished = {name for name, one in found.items() if not one.is_finished}
+    ready = sorted(
+        (_rank(one), name)
+        for name, one in _free(found, waiting)
+        if one.status not in (_PARKED, "blocked")
+    )
     return {
         "items": len(found),
         "unfinished": len(unfinished),
         "ready": len(ready),
-        "next": ready[:_SHOWN],
+        "next": [name for _, name in ready[:_SHOWN]],
         "blocked": len(waiting),
         "by_status": counted(one.status for one in found.values()),
         "by_queue": counted(one.text("queue_position") or "none" for one in found.values()),
@@ -89,16 +86,29 @@ def summary(
     }
 
 
+def _free(
+    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]
+) -> Iterator[tuple[str, KnownDocument]]:
+    """Yield the unfinished items that are neither blocked nor parked by their queue."""
+    for name, one in found.items():
+        is_parked = one.text("queue_position") == _PARKED
+        if not one.is_finished and not is_parked and name not in waiting:
+            yield name, one
+
+
+def _priority(one: KnownDocument) -> str:
+    return (one.text("priority") or "").lower()
+
+
 def _rank(one: KnownDocument) -> int:
     order = ("critical", "urgent", "high", "medium", "low")
-    priority = (one.text("priority") or "").lower()
+    priority = _priority(one)
     return order.index(priority) if priority in order else len(order)
 
 
 def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
     """Return `active_count`, the unfinished items, and their number by priority."""
-    unfinished = [(one.text("priority") or "").lower() for one in found.values()
-                  if not one.is_finished]  # fmt: skip
+    unfinished = [_priority(one) for one in found.values() if not one.is_finished]
     return {"active_count": len(unfinished)} | {
         name: unfinished.count(name) for name in ("urgent", "high", "medium", "low")
     }
@@ -106,9 +116,8 @@ def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
 
 def pending(found: Mapping[str, KnownDocument]) -> int | None:
     """Return how many unfinished items are in the backlog; None in a workspace without items."""
-    waiting = [not one.is_finished and one.text("queue_position") == "backlog"
-               for one in found.values()]  # fmt: skip
-    return sum(waiting) if found else None
+    queues = [one.text("queue_position") for one in found.values() if not one.is_finished]
+    return queues.count("backlog") if found else None
 
 
 def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
@@ -118,14 +127,7 @@ def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
 
 def urgent(found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]) -> list[str]:
     """Return the urgent items that are neither parked nor blocked, at most five, by id."""
-    return sorted(
-        name
-        for name, one in found.items()
-        if (one.text("priority") or "").lower() in _URGENT
-        and not one.is_finished
-        and one.text("queue_position") != _PARKED
-        and name not in waiting
-    )[:_SHOWN]
+    return sorted(name for name, one in _free(found, waiting) if _priority(one) in _URGENT)[:_SHOWN]
 
 
 def cycle(found: Mapping[str, KnownDocument]) -> dict[str, Any] | None:
