@@ -106,24 +106,19 @@ def check(target: Target, counts: Counter[str]) -> Iterator[Violation]:
         with files.open_plain(path) as file:
             if kind == "event":
                 yield from _log(path, file, counts)
-            elif kind == "trace":
-                yield from _traces(path, _whole(file), counts)
-            else:
-                yield from _document(path, _whole(file), kind)
+                return
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
-        yield Violation(path, 1, "$", "error", f"cannot be read: {error.strerror}")
-    except InvalidError as error:
-        yield Violation(path, 1, "$", "error", str(error))
-
-
-def _whole(file: IO[bytes]) -> bytes:
-    """Return the content of a file; raise InvalidError when it is too long."""
-    data = file.read(MAX_BYTES + 1)
+        yield _error(path, f"cannot be read: {error.strerror}")
+        return
     if len(data) > MAX_BYTES:
-        raise InvalidError(f"longer than {MAX_BYTES >> 20} MB, so it was not checked")
-    return data
+        yield _error(path, f"longer than {MAX_BYTES >> 20} MB, so it was not checked")
+    elif kind == "trace":
+        yield from _traces(path, data, counts)
+    else:
+        yield from _document(path, data, kind)
 
 
 def _log(path: Path, file: IO[bytes], counts: Counter[str]) -> Iterator[Violation]:
@@ -135,7 +130,7 @@ def _log(path: Path, file: IO[bytes], counts: Counter[str]) -> Iterator[Violatio
         number, event, problem, _, strange = entry
         counts["lines"] += 1
         if event is None:
-            yield Violation(path, number, "$", "error", str(problem))
+            yield _error(path, str(problem), number)
             continue
         counts["events"] += 1
         try:
@@ -155,7 +150,6 @@ def _log(path: Path, file: IO[bytes], counts: Counter[str]) -> Iterator[Violatio
 
 
 def _event(path: Path, entry: events.Entry) -> Iterator[Violation]:
-    """Yield the errors of an event that was read."""
     event = entry.event or {}
     kind = event.get("type")
     found = schema.violations(schema.names_of_event(kind if isinstance(kind, str) else None), event)
@@ -165,7 +159,7 @@ def _event(path: Path, entry: events.Entry) -> Iterator[Violation]:
         yield _violation(path, entry.number, one)
     for odd in entry.odd:
         if odd not in _WARNINGS | _IN_SCHEMA and not (odd == "unreadable ts" and found):
-            yield Violation(path, entry.number, "$", "error", odd)
+            yield _error(path, odd, entry.number)
 
 
 def _traces(path: Path, data: bytes, counts: Counter[str]) -> Iterator[Violation]:
@@ -183,12 +177,11 @@ def _traces(path: Path, data: bytes, counts: Counter[str]) -> Iterator[Violation
             if not found:
                 traces.from_value(value)
         except (ValueError, RecursionError) as error:
-            yield Violation(path, number, "$", "error", _reason(error))
+            yield _error(path, _reason(error), number)
     yield from _mark(path, data)
 
 
 def _document(path: Path, data: bytes, kind: str) -> Iterator[Violation]:
-    """Check a file that holds one value."""
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
         if kind == "toml":
@@ -202,7 +195,7 @@ def _document(path: Path, data: bytes, kind: str) -> Iterator[Violation]:
                 yield _violation(path, line_numbers.in_json(text, one.path), one)
     except (ValueError, RecursionError) as error:
         line = re.search(r"line (\d+)", str(error))
-        yield Violation(path, int(line[1]) if line else 1, "$", "error", _reason(error))
+        yield _error(path, _reason(error), int(line[1]) if line else 1)
     else:
         yield from _mark(path, data)
 
@@ -215,12 +208,14 @@ def _mark(path: Path, data: bytes) -> Iterator[Violation]:
 def _violation(
     file: Path, line: int, one: schema.SchemaViolation | config_errors.SettingError
 ) -> Violation:
-    place = schema.json_path(one.path)
-    return Violation(file, line, place, "error", one.message[:_LONGEST])
+    return Violation(file, line, schema.json_path(one.path), "error", one.message[:_LONGEST])
+
+
+def _error(file: Path, message: str, line: int = 1) -> Violation:
+    return Violation(file, line, "$", "error", message)
 
 
 def _reason(error: Exception) -> str:
-    """Return why a text is not JSON or TOML."""
     if isinstance(error, RecursionError):
         return "nested too deep"
     before = "not JSON: " if isinstance(error, json_format.JSONDecodeError) else ""
@@ -253,7 +248,7 @@ def show(workspace: Workspace, paths: Iterable[str] = (), *, json: bool = False)
                     yield shape(finding)
             if shown > most:
                 yield f"and {shown - _SHOWN} more in {printable(str(file))}"
-        yield _numbers(counts) if json else _summary(counts)
+        yield json_format.dumps(_numbers(counts)) if json else _summary(counts)
 
     say(report())
     if counts["error"]:
@@ -266,28 +261,27 @@ def _all(
     """Yield each file with its findings."""
     for path in paths or [root]:
         if not path.is_dir():
-            yield path, _one(path, counts)
+            yield path, _named(path, counts)
             continue
         before = counts["files"]
         for target in of_workspace(Workspace(path)):
             yield target.file, _present(target, counts)
         if paths and counts["files"] == before:
-            nothing = Violation(path, 1, "$", "error", "has no file that could be checked")
-            yield path, iter([nothing])
+            yield path, iter([_error(path, "has no file that could be checked")])
     if not paths or any(path.is_dir() for path in paths):
         for file in sorted(schema.resource("schemas").glob("*.json")):
             yield file, _present(Target(file, "schema"), counts)
 
 
-def _one(path: Path, counts: Counter[str]) -> Iterator[Violation]:
+def _named(path: Path, counts: Counter[str]) -> Iterator[Violation]:
     """Check a file that was named: it must exist and have a known name."""
     counts["files"] += 1
     try:
         yield from check(named(path), counts)
     except FileNotFoundError:
-        yield Violation(path, 1, "$", "error", "not there")
+        yield _error(path, "not there")
     except InvalidError as error:
-        yield Violation(path, 1, "$", "error", str(error))
+        yield _error(path, str(error))
 
 
 def _present(target: Target, counts: Counter[str]) -> Iterator[Violation]:
@@ -301,8 +295,7 @@ def _present(target: Target, counts: Counter[str]) -> Iterator[Violation]:
 
 def _text(finding: Violation) -> str:
     word = "warning: " if finding.level == "warning" else ""
-    line = f"{finding.file}:{finding.line}: {word}{finding.path}: {finding.message}"
-    return printable(line)
+    return printable(f"{finding.file}:{finding.line}: {word}{finding.path}: {finding.message}")
 
 
 def _json(finding: Violation) -> str:
@@ -319,18 +312,10 @@ def _github(finding: Violation) -> str:
 _ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
 
 
-def _numbers(counts: Counter[str]) -> str:
-    """Return the last of the JSON lines."""
-    return json_format.dumps(
-        {
-            "files": counts["files"],
-            "not_there": counts["not there"],
-            "lines": counts["lines"],
-            "events": counts["events"],
-            "errors": counts["error"],
-            "warnings": counts["warning"],
-        }
-    )
+def _numbers(counts: Counter[str]) -> dict[str, int]:
+    numbers = {name: counts[name] for name in ("files", "lines", "events")}
+    more = {"not_there": "not there", "errors": "error", "warnings": "warning"}
+    return numbers | {name: counts[counted] for name, counted in more.items()}
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from haios_dag.base import clock, files
 from haios_dag.base.errors import LockedError
+from haios_dag.base.json_values import as_object
 from haios_dag.base.workspace import Workspace
 
 
@@ -34,17 +35,13 @@ def clear(held: IO[bytes]) -> None:
 def parse(data: bytes) -> dict[str, Any]:
     """Return the marker in a lock file's content, unchecked; {} without one."""
     try:
-        marker = json.loads(data)
+        return as_object(json.loads(data))
     except (ValueError, RecursionError):
         return {}
-    return marker if isinstance(marker, dict) else {}
 
 
 def read(workspace: Workspace) -> dict[str, Any]:
-    """Return the marker of the beat under way or cut off, unchecked; {} without one.
-
-    Raise OSError.
-    """
+    """Return the marker of the beat under way or cut off, {} without one; raise OSError."""
     try:
         return parse(files.read(workspace.beat_lock))
     except FileNotFoundError:
@@ -64,7 +61,6 @@ def is_held(workspace: Workspace) -> bool:
 
 
 def _rewrite(file: IO[bytes], data: bytes) -> None:
-    """Replace the content of the open lock file, durably."""
     file.seek(0)
     file.truncate()
     file.write(data)

@@ -123,10 +123,7 @@ class Config:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the settings in a text of TOML, unchecked.
-
-    Raise ValueError, also for nan and infinity, and RecursionError.
-    """
+    """Return the settings in TOML, unchecked; raise ValueError, also for nan, or RecursionError."""
     return tomllib.loads(text, parse_float=schema.finite)
 
 

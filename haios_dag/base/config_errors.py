@@ -68,7 +68,6 @@ def _limits(rule: Mapping[str, Any]) -> str:
 def _of_section(
     name: str, values: object, sections: Mapping[str, Any]
 ) -> Iterator[tuple[SettingPath, str]]:
-    """Yield path and message of each error in a section."""
     rule = sections.get(name)
     if rule is None:
         yield [name], _unknown(name, values, sections)
@@ -93,7 +92,6 @@ def _of_section(
 def _of_value(
     path: SettingPath, label: str, value: object, rule: Mapping[str, Any]
 ) -> Iterator[tuple[SettingPath, str]]:
-    """Yield path and message of each error in a value that does not match its rule."""
     if _type(rule) == "array" and isinstance(value, list):
         for number, item in enumerate(value):
             if not _matches(rule["items"], item):

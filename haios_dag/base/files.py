@@ -103,17 +103,6 @@ def compare_and_swap(path: Path, data: bytes, is_expected: Callable[[Path], bool
     within some microseconds, is overwritten. Raise OSError, and what `is_expected` raises, with
     the old file in place.
     """
-    with _prepared(path, data) as new:
-        if not is_expected(path):
-            return False
-        new.replace(path)
-    sync_folder(path.parent)
-    return True
-
-
-@contextlib.contextmanager
-def _prepared(path: Path, data: bytes) -> Iterator[Path]:
-    """Write a temporary file beside `path`, with its mode; remove it unless it was renamed."""
     ensure_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -125,9 +114,13 @@ def _prepared(path: Path, data: bytes) -> Iterator[Path]:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        yield temporary
+        if not is_expected(path):
+            return False
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
 
 
 def leftovers(path: Path) -> list[Path]:

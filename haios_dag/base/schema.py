@@ -67,10 +67,7 @@ def finite(text: str) -> float:
 
 
 def parse(data: bytes) -> Any:  # noqa: ANN401 - any value that JSON has
-    """Parse JSON in UTF-8; raise ValueError, also for NaN, infinity and repeated keys.
-
-    Raise RecursionError for what is nested too deeply.
-    """
+    """Parse JSON; raise ValueError, also for NaN, infinity and repeated keys, or RecursionError."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
@@ -100,7 +97,15 @@ def validator(*names: str) -> "Draft202012Validator":
 
 def violations(names: str | Iterable[str], instance: object) -> list[SchemaViolation]:
     """Return every violation of one or more schemas, in the order of their places."""
-    return _found(validator(*([names] if isinstance(names, str) else names)), instance)
+    by = validator(*([names] if isinstance(names, str) else names))
+    try:
+        errors = [(error.instance_path, error.message) for error in by.iter_errors(instance)]
+    except ValueError:  # half a surrogate pair, or too deep to be quoted
+        errors = [(error.instance_path, error.message)
+                  for error in by.iter_errors(_plain(instance, _LEVELS))]  # fmt: skip
+    unique = {(tuple(path), message): None for path, message in errors}
+    ordered = sorted(unique, key=lambda one: [str(part) for part in one[0]])
+    return [SchemaViolation(list(path), message) for path, message in ordered]
 
 
 def unsound(schema: object) -> list[SchemaViolation]:
@@ -110,17 +115,6 @@ def unsound(schema: object) -> list[SchemaViolation]:
     found = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
     ordered = sorted(found, key=lambda error: [str(part) for part in error.path])
     return [SchemaViolation(list(one.absolute_path), one.message) for one in ordered]
-
-
-def _found(by: "Draft202012Validator", instance: object) -> list[SchemaViolation]:
-    try:
-        errors = [(error.instance_path, error.message) for error in by.iter_errors(instance)]
-    except ValueError:  # half a surrogate pair, or too deep to be quoted
-        errors = [(error.instance_path, error.message)
-                  for error in by.iter_errors(_plain(instance, _LEVELS))]  # fmt: skip
-    unique = {(tuple(path), message): None for path, message in errors}
-    ordered = sorted(unique, key=lambda one: [str(part) for part in one[0]])
-    return [SchemaViolation(list(path), message) for path, message in ordered]
 
 
 def _plain(value: object, levels: int) -> object:

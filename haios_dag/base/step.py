@@ -5,6 +5,7 @@ is nothing to do, `idle(workspace)`.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,6 +57,7 @@ class Counts:
         return self._numbers | {"warnings": self._warnings + more}
 
 
+@dataclass(kw_only=True)
 class BeatContext:
     """What a step is given: the beat that it is a part of.
 
@@ -63,20 +65,11 @@ class BeatContext:
     of the steps so far, by name. `counts` are this step's own numbers and warnings.
     """
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        *,
-        id: str | None = None,  # noqa: A002 - what a beat's id is called everywhere
-        started: datetime | None = None,
-        steps: Mapping[str, StepOutcome] | None = None,
-        counts: Counts | None = None,
-    ) -> None:
-        self.workspace = workspace
-        self.id = id
-        self.started = started or clock.now()
-        self.steps = steps if steps is not None else {}
-        self.counts = counts or Counts()
+    workspace: Workspace = field(kw_only=False)
+    id: str | None = None
+    started: datetime = field(default_factory=clock.now)
+    steps: Mapping[str, StepOutcome] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def config(self) -> "Config":

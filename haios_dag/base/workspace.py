@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,15 +21,28 @@ _SESSION_BYTES = 4096  # read of `.claude/session`
 _NUMBER = re.compile(r"\s*[0-9]{1,6}\s*")
 
 
-@dataclass(frozen=True)
 class Workspace:
     """The paths and settings of one workspace, read when they are first used.
 
     `memory_flag` is the path given on the command line (`doit memory=PATH …`), or None.
     """
 
-    root: Path
-    memory_flag: str | None = None
+    def __init__(self, root: Path, memory_flag: str | None = None) -> None:
+        self.root = root
+        self.memory_flag = memory_flag
+        claude, ours = root / ".claude", root / ".haios"
+        self.events = claude / "haios-events.jsonl"
+        self.events_lock = ours / "events.lock"  # of those who write events
+        self.status = claude / "haios-status.json"  # the full one
+        self.status_slim = claude / "haios-status-slim.json"  # which agents read
+        self.beat_lock = ours / "beat.lock"  # with the marker of the beat under way
+        self.pulse_lock = ours / "pulse.lock"  # of the watchdogs, which report a late pulse
+        self.schedules = root / "scheduler"  # the generated entries
+        self.output = root / OUTPUTS["heartbeat"]
+        self.watchdog_output = root / OUTPUTS["watchdog"]
+        # HAIOS's governance log, and its former place; both are only read.
+        log = "governance-events.jsonl"
+        self.governance_logs = [claude / log, claude / "haios" / log]
 
     @cached_property
     def config(self) -> "Config":
@@ -45,57 +57,6 @@ class Workspace:
         from haios_dag.base import config
 
         return config.environment(self.root / ".env")
-
-    @property
-    def events(self) -> Path:
-        """The event log."""
-        return self.root / ".claude" / "haios-events.jsonl"
-
-    @property
-    def governance_logs(self) -> list[Path]:
-        """HAIOS's governance log, and its former place; both are only read."""
-        name = "governance-events.jsonl"
-        return [self.root / ".claude" / name, self.root / ".claude" / "haios" / name]
-
-    @property
-    def status(self) -> Path:
-        """The full status."""
-        return self.root / ".claude" / "haios-status.json"
-
-    @property
-    def status_slim(self) -> Path:
-        """The slim status, which agents read."""
-        return self.root / ".claude" / "haios-status-slim.json"
-
-    @property
-    def beat_lock(self) -> Path:
-        """The lock of the beat, with the marker of the beat under way (see `beat_lock`)."""
-        return self.root / ".haios" / "beat.lock"
-
-    @property
-    def pulse_lock(self) -> Path:
-        """The lock of the watchdogs, which report a late pulse."""
-        return self.root / ".haios" / "pulse.lock"
-
-    @property
-    def output(self) -> Path:
-        """The output of scheduled beats, when their scheduler does not keep it."""
-        return self.root / OUTPUTS["heartbeat"]
-
-    @property
-    def watchdog_output(self) -> Path:
-        """The output of scheduled watchdogs, likewise."""
-        return self.root / OUTPUTS["watchdog"]
-
-    @property
-    def schedules(self) -> Path:
-        """The folder of the generated scheduler entries."""
-        return self.root / "scheduler"
-
-    @property
-    def events_lock(self) -> Path:
-        """The lock of the event log's writers."""
-        return self.root / ".haios" / "events.lock"
 
     @cached_property
     def session(self) -> int | None:
@@ -123,17 +84,11 @@ class Workspace:
         if named:
             return self._below_root(named)
         usual = self.root / "haios_memory.db"
-        try:
-            return usual if usual.exists() else self.root / "memory.db"
-        except OSError as error:
-            raise ConfigError(f"{usual}: {error.strerror}; check that disk") from None
+        return usual if _exists(usual) else self.root / "memory.db"
 
     def has_memory(self) -> bool:
         """Tell whether the memory database exists; raise ConfigError."""
-        try:
-            return self.memory.exists()
-        except OSError as error:
-            raise ConfigError(f"{self.memory}: {error.strerror}; check that disk") from None
+        return _exists(self.memory)
 
     def _below_root(self, named: str) -> Path:
         """Return a path from the root; raise ConfigError when it is not one."""
@@ -168,3 +123,10 @@ class Workspace:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path}: {reason}; set [memory] path in haios.toml") from None
         return found if isinstance(found, str) and found else None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; check that disk") from None

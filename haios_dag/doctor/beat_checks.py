@@ -9,7 +9,7 @@ from pathlib import Path
 from haios_dag import events
 from haios_dag.base import beat_lock, clock, files, schema
 from haios_dag.base.workspace import Workspace
-from haios_dag.doctor.findings import Finding, found, ok
+from haios_dag.doctor.findings import Finding, found, ok, or_ok
 from haios_dag.memory.vectors import cache_folder
 from haios_dag.pulse import liveness
 from haios_dag.schedule import trial_run
@@ -84,13 +84,12 @@ def lock(workspace: Workspace) -> Iterator[Finding]:
     yield found("beat-cut-off", path, who=who)
 
 
+@or_ok("killed writes left no temporary files")
 def leftovers(workspace: Workspace) -> Iterator[Finding]:
     """Say whether killed writes left temporary files."""
-    left = [one for path in written(workspace) for one in files.leftovers(path)]
-    for one in left:
-        yield found("leftover", one)
-    if not left:
-        yield ok("killed writes left no temporary files")
+    for path in written(workspace):
+        for one in files.leftovers(path):
+            yield found("leftover", one)
 
 
 def written(workspace: Workspace) -> list[Path]:

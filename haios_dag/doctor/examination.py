@@ -7,7 +7,7 @@ import json as json_format
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import IO
 
@@ -65,13 +65,13 @@ def examine(workspace: Workspace) -> Iterator[CheckedFinding]:
 
     Only the first one if a file of the workspace is not a regular file.
     """
-    irregular = list(_run("files", lambda: place_checks.regular_files(workspace)))
+    irregular = list(_run("files", place_checks.regular_files(workspace)))
     yield from irregular
     if any(finding.name == "not-a-regular-file" for _, finding in irregular):
         return
     with progress("examine", _ALL) as advance:
         for name, check in _CHECKS.items():
-            yield from _run(name, lambda check=check: check(workspace))  # type: ignore[misc]
+            yield from _run(name, check(workspace))
             advance(1)
         try:
             for name, of_memory in memory_checks.checks(workspace):
@@ -81,10 +81,10 @@ def examine(workspace: Workspace) -> Iterator[CheckedFinding]:
             yield "memory", _unknown(error)
 
 
-def _run(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[CheckedFinding]:
-    """Run one check; an error in it is an unknown finding."""
+def _run(name: str, check: Iterator[Finding]) -> Iterator[CheckedFinding]:
+    """Run one check, which has not begun; an error in it is an unknown finding."""
     try:
-        for finding in check():
+        for finding in check:
             yield name, finding
     except (HaiosError, OSError) as error:
         yield name, _unknown(error)
@@ -122,10 +122,8 @@ def _fixed(workspace: Workspace, found: list[CheckedFinding]) -> Iterator[Checke
         for one in repair.fix(workspace, wanted, damaged=damaged):
             yield "fix", one
     except (HaiosError, OSError) as error:
-        yield (
-            "fix",
-            Finding("error", f"the repair stopped: {error}", "", "correct that and try again"),
-        )
+        stopped = f"the repair stopped: {error}"
+        yield "fix", Finding("error", stopped, advice="correct that and try again")
 
 
 def _lines(name: str, finding: Finding) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """What the checks can find: how bad it is, in which words, what to do, and what `--fix` repairs."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, ParamSpec
 
 from haios_dag.base.workspace import Workspace
+
+_Given = ParamSpec("_Given")
 
 Level = Literal["ok", "warning", "error", "unknown", "fixed"]
 
@@ -167,3 +170,23 @@ def found(name: str, where: Path | str = "", **facts: object) -> Finding:
 def ok(what: str) -> Finding:
     """Return a finding that all is well."""
     return Finding("ok", what)
+
+
+def or_ok(
+    what: str,
+) -> Callable[[Callable[_Given, Iterator[Finding]]], Callable[_Given, Iterator[Finding]]]:
+    """Let a check that finds nothing say that all is well, in these words."""
+
+    def decorate(check: Callable[_Given, Iterator[Finding]]) -> Callable[_Given, Iterator[Finding]]:
+        @functools.wraps(check)
+        def checked(*args: _Given.args, **options: _Given.kwargs) -> Iterator[Finding]:
+            is_sound = True
+            for finding in check(*args, **options):
+                is_sound = False
+                yield finding
+            if is_sound:
+                yield ok(what)
+
+        return checked
+
+    return decorate

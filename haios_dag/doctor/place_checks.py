@@ -14,7 +14,7 @@ from haios_dag import init
 from haios_dag.base import files
 from haios_dag.base.errors import ConfigError
 from haios_dag.base.workspace import Workspace
-from haios_dag.doctor.findings import Finding, found, ok
+from haios_dag.doctor.findings import Finding, found, ok, or_ok
 from haios_dag.memory import word_index
 
 LEAST = 64 << 20
@@ -53,6 +53,7 @@ def python(_: Workspace) -> Iterator[Finding]:
         yield ok(f"Python {platform.python_version()}, SQLite {sqlite} with FTS5")
 
 
+@or_ok("haios.toml and .env can be used")
 def settings(workspace: Workspace) -> Iterator[Finding]:
     """Say whether haios.toml and .env are valid, and the path of the memory too."""
     for name in ("config", "environment", "memory"):
@@ -63,45 +64,39 @@ def settings(workspace: Workspace) -> Iterator[Finding]:
             is_open = name == "environment" and "chmod 600" in str(error)
             yield found("env-open" if is_open else "settings-unusable", path, error=error)
             return
-    yield ok("haios.toml and .env can be used")
 
 
+@or_ok("dodo.py has the commands and steps of this version")
 def graph(workspace: Workspace) -> Iterator[Finding]:
     """Say whether dodo.py was made from the graph of this version."""
     path = workspace.root / "dodo.py"
     if init.is_older(files.read(path)):
         yield found("graph-older", path, folder=shlex.quote(str(workspace.root)))
-    else:
-        yield ok("dodo.py has the commands and steps of this version")
 
 
+@or_ok("the beat can write its files, and others cannot write what it runs")
 def permissions(workspace: Workspace) -> Iterator[Finding]:
     """Say whether the beat can write its files, and no other user can write what it runs."""
     root = workspace.root
-    sound = True
     memory = workspace.memory
     for path in (workspace.events.parent, workspace.beat_lock.parent, memory.parent, memory,
                  workspace.events, workspace.status, workspace.status_slim):  # fmt: skip
         need = os.W_OK | (os.X_OK if path.is_dir() else 0)
         if path.exists() and not os.access(path, need):
-            sound = False
             yield found("not-writable", path)
     for path in (root, root / "dodo.py", root / "haios.toml"):
         mode = path.stat().st_mode if path.exists() else 0
         if os.name != "posix" or not mode & _OTHERS_WRITE:
             continue
-        sound = False
         everybody = mode & stat.S_IWOTH and not (path == root and mode & stat.S_ISVTX)
         name = "others-may-change" if everybody else "group-may-change"
         yield found(name, path, path=shlex.quote(str(path)))
-    if sound:
-        yield ok("the beat can write its files, and others cannot write what it runs")
 
 
+@or_ok("there is room for the next beat and for a copy of the memory")
 def disk(workspace: Workspace) -> Iterator[Finding]:
     """Say whether there is room for the next beat, and for a copy of the memory."""
     memory = workspace.memory
-    sound = True
     disks = {}
     for path, copy in ((workspace.events.parent, 0), (memory.parent, size(memory))):
         there = next(one for one in (path, *path.parents) if one.exists())
@@ -110,14 +105,10 @@ def disk(workspace: Workspace) -> Iterator[Finding]:
         free = shutil.disk_usage(there).free
         inodes = os.statvfs(there) if hasattr(os, "statvfs") else None
         if free < LEAST or (inodes and inodes.f_files and not inodes.f_favail):
-            sound = False
             yield found("disk-full", there, free=free >> 20, needed=LEAST >> 20)
         elif free < copy + LEAST:
-            sound = False
             missing = (copy + LEAST - free >> 20) + 1
             yield found("no-room-for-copy", there, free=free >> 20, missing=missing)
-    if sound:
-        yield ok("there is room for the next beat and for a copy of the memory")
 
 
 def size(memory: Path) -> int:

@@ -20,7 +20,7 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
     The memory is copied first; if that fails, nothing is repaired. A damaged memory is not touched.
     Raise HaiosError or OSError.
     """
-    repairs = [] if damaged else [say for name, say in _REPAIRS.items() if name in wanted]
+    repairs = [] if damaged else [one for name, one in _REPAIRS.items() if name in wanted]
     if repairs:
         with open_memory(workspace, write=False) as store:
             yield _back_up(store)
@@ -34,8 +34,8 @@ def fix(workspace: Workspace, wanted: set[str], *, damaged: bool) -> Iterator[Fi
         yield Finding("fixed", "the temporary files of killed writes are removed")
     if repairs:
         with open_memory(workspace, write=True) as store:
-            for repair in repairs:
-                yield Finding("fixed", repair(store), str(workspace.memory))
+            for repair, said in repairs:
+                yield Finding("fixed", said.format(repair(store)), str(workspace.memory))
 
 
 def _back_up(store: Store) -> Finding:
@@ -59,40 +59,21 @@ def _back_up(store: Store) -> Finding:
     return Finding("fixed", "the memory was copied before anything was changed", str(target))
 
 
-def _vanished(store: Store) -> str:
-    return f"{store.health().forget_vanished():,} missing concepts and traces are set aside"
-
-
-def _dangling(store: Store) -> str:
-    removed = store.health().forget_dangling()
-    return f"{removed:,} rows of ours that referred to missing rows are removed"
-
-
-def _vectors(store: Store) -> str:
-    waiting = store.health().embed_again(*DEFAULT)
-    return f"{waiting:,} concepts and traces wait for a vector; the next beat makes it"
-
-
-def _totals(store: Store) -> str:
-    store.health().count_again()
-    return "the items are counted again"
-
-
-def _words(store: Store) -> str:
-    store.health().rebuild_words()
-    return "the word index is built again"
-
-
-def _cache(store: Store) -> str:
-    store.vectors.remove_cache()
-    return "the vector cache is deleted"
-
-
-_REPAIRS: dict[str, Callable[[Store], str]] = {
-    "dangling": _dangling,
-    "vanished": _vanished,
-    "vectors": _vectors,
-    "totals": _totals,
-    "words": _words,
-    "cache": _cache,
+# What each repair is, and what is said of the number that it returns.
+_REPAIRS: dict[str, tuple[Callable[[Store], object], str]] = {
+    "dangling": (
+        lambda store: store.health().forget_dangling(),
+        "{:,} rows of ours that referred to missing rows are removed",
+    ),
+    "vanished": (
+        lambda store: store.health().forget_vanished(),
+        "{:,} missing concepts and traces are set aside",
+    ),
+    "vectors": (
+        lambda store: store.health().embed_again(*DEFAULT),
+        "{:,} concepts and traces wait for a vector; the next beat makes it",
+    ),
+    "totals": (lambda store: store.health().count_again(), "the items are counted again"),
+    "words": (lambda store: store.health().rebuild_words(), "the word index is built again"),
+    "cache": (lambda store: store.vectors.remove_cache(), "the vector cache is deleted"),
 }

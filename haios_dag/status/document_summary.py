@@ -10,7 +10,7 @@ from haios_dag.base import clock
 from haios_dag.status.known_documents import KnownDocument
 from haios_dag.status.work_items import counted
 
-_LAST_SECOND = 253_402_300_799  # of the year 9999
+_LAST_SECOND = 253_402_300_799
 _STALE = dt.timedelta(days=30)
 _SHOWN = 5  # entries of a short list
 _LISTED = 20  # entries of a list for programs, without `[status] detail`
@@ -47,7 +47,6 @@ def summary(documents: Sequence[KnownDocument]) -> dict[str, Any]:
 
 
 def _folders(documents: Iterable[KnownDocument]) -> dict[str, int]:
-    """Return the number of documents by the first two folders of their paths, the largest first."""
     found: Counter[str] = Counter()
     for folder, count in Counter(one.folder for one in documents).items():
         found["/".join(folder.split("/")[:2]) or "."] += count
@@ -55,10 +54,7 @@ def _folders(documents: Iterable[KnownDocument]) -> dict[str, int]:
 
 
 def _utc(nanoseconds: int) -> str:
-    """Return a file's time stamp as ISO 8601 in UTC, to the second, from 1970 to 9999.
-
-    A file system may hold any other too.
-    """
+    # A file system may hold any time; datetime ends with the year 9999.
     seconds = min(max(nanoseconds // 10**9, 0), _LAST_SECOND)
     return clock.iso(dt.datetime.fromtimestamp(seconds, dt.UTC))
 
@@ -105,10 +101,7 @@ def workspace(
 
 
 def lists(found: Sequence[KnownDocument], now: dt.datetime) -> dict[str, Any]:
-    """Return the lists that the full status has with `[status] detail` (contract 3.1).
-
-    `stale_items` holds documents of any status, as HAIOS's does.
-    """
+    """Return the lists of `[status] detail` (contract 3.1); the stale may be finished, as there."""
     return {
         "live_files": [
             {"path": one.path, "template": one.template, "status": one.status}
@@ -171,7 +164,6 @@ def alignment(found: Iterable[KnownDocument]) -> dict[str, Any]:
 
 
 def _spawn_map(found: Iterable[KnownDocument]) -> dict[str, list[str]]:
-    """Return the ids of the documents that name each parent in `spawned_by` (case 12)."""
     children: dict[str, set[str]] = {}
     for one in found:
         if (parent := one.text("spawned_by")) and (name := one.text("backlog_id")):

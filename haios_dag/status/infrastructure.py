@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from haios_dag.base import files
+from haios_dag.base.json_values import as_list, as_object
 from haios_dag.base.workspace import Workspace
 from haios_dag.ingest import front_matter
 
@@ -110,28 +111,19 @@ def _name(path: Path) -> list[str]:
 
 
 def _servers(path: Path) -> list[dict[str, Any]]:
-    """Return the MCP servers of a `.mcp.json`; raise OSError or ValueError."""
     return [{"name": name, "tools": None} for name in sorted(_object(path, "mcpServers"))]
 
 
 def _hooks(path: Path) -> dict[str, int]:
-    """Return the number of commands of each event in a `settings.json`.
-
-    The commands themselves may contain secrets. Raise OSError or ValueError.
-    """
-    found = {}
-    for event, matchers in sorted(_object(path, "hooks").items()):
-        each = matchers if isinstance(matchers, list) else []
-        lists = [one.get("hooks") for one in each if isinstance(one, dict)]
-        found[event] = sum(len(hooks) for hooks in lists if isinstance(hooks, list))
-    return found
+    """Return the number of commands of each event; the commands may contain secrets."""
+    return {
+        event: sum(len(as_list(as_object(one).get("hooks"))) for one in as_list(matchers))
+        for event, matchers in sorted(_object(path, "hooks").items())
+    }
 
 
 def _object(path: Path, name: str) -> dict[str, Any]:
-    """Return the object of that name in a JSON file, {} when it is absent.
-
-    Raise OSError or ValueError.
-    """
+    """Return that object in a JSON file, {} when it is absent; raise OSError or ValueError."""
     data = _bytes(path, _JSON_BYTES + 1)
     if len(data) > _JSON_BYTES:
         raise ValueError("it is longer than 1 MB")
@@ -143,6 +135,5 @@ def _object(path: Path, name: str) -> dict[str, Any]:
 
 
 def _bytes(path: Path, limit: int) -> bytes:
-    """Return at most `limit` bytes of a regular file; raise OSError."""
     with files.open_plain(path) as file:
         return file.read(limit)

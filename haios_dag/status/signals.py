@@ -12,14 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from haios_dag import events
 from haios_dag.base import clock
 from haios_dag.base.config import Signals as Settings
+from haios_dag.base.console import printable
+from haios_dag.base.errors import EventError
+from haios_dag.base.json_values import as_count, as_list, as_object, as_texts
+from haios_dag.base.workspace import Workspace
+from haios_dag.resonance import recent_findings
 
+Keys = Mapping[str, Any]
 Signal = dict[str, Any]
 
 _NAMED = 5
 _DONE = 100  # per cent
 _DRIFTING = "concepts", "embedded"
+_WAITING = "unembedded", "unconsidered", "waiting_pairs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +56,66 @@ class SignalFacts:
 
 SignalText = tuple[str, dict[str, Any]]
 SignalRule = Callable[[SignalFacts, Settings], SignalText | None]
+
+
+def keys(
+    workspace: Workspace, before: Keys, *, pulse: Keys, memory: Keys | None, work: Keys
+) -> tuple[dict[str, Any], list[str]]:
+    """Return `signals`, `signal_sources` and `resonance`, and warnings; print changed signals.
+
+    `before` is the slim status until now. `work` has `milestones`, `blocked`, `stale` and
+    `completed` of `SignalFacts`. Raise ConfigError or EventError.
+    """
+    settings = workspace.config.signals
+    warnings = []
+    try:
+        resonance = recent_findings.look(workspace, before.get("resonance"), missed=pulse["missed"])
+    except EventError as error:  # the rest of the status is still useful
+        resonance = {"newest": "", "findings": []}
+        warnings.append(str(error))
+    facts = SignalFacts(
+        **work,
+        missed=pulse["missed"],
+        failing=_failing(pulse),
+        waiting=_waiting(workspace, memory, settings.backlog_beats),
+        memory=memory,
+        memory_before=as_object(before.get("memory")),
+        findings=resonance["findings"],
+    )
+    sources, quiet = watch(facts, as_object(before.get("signal_sources")), settings, clock.now())
+    found = judge(facts, settings, quiet)
+    for line in changes(found, before.get("signals")):
+        print(f"   {printable(line)}")
+    return {"signals": found, "signal_sources": sources, "resonance": resonance}, warnings
+
+
+def waiting(memory: Keys | None) -> int | None:
+    """Return how many items and pairs wait in memory; None when unknown."""
+    found = [(memory or {}).get(name) for name in _WAITING]
+    known = [one for one in found if isinstance(one, int)]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _waiting(workspace: Workspace, memory: Keys | None, beats: int) -> Sequence[int]:
+    """Return how many waited after each of the last beats, by their events, and now."""
+    now = waiting(memory)
+    if not now:  # none or unknown: no growth
+        return ()
+    steps = [
+        as_object((entry.event or {}).get("steps"))
+        for entry in events.recent(workspace, beats, "heartbeat")
+    ]
+    past = [as_count(as_object(one.get("status")).get("waiting")) for one in steps]
+    return [*(one for one in past if one is not None), now]
+
+
+def _failing(pulse: Keys) -> int:
+    """Return how many beats in a row did not go well, up to the one under way."""
+    streak = pulse["streak"]
+    past = streak["beats"] if streak and streak["outcome"] == "failing" else 0
+    if pulse["beat"] is None:  # run by hand
+        return int(past)
+    return past + 1 if "failed" in pulse["outcomes"].values() else 0
 
 
 def judge(facts: SignalFacts, settings: Settings, quiet: Iterable[str] = ()) -> list[Signal]:
@@ -81,10 +149,8 @@ def watch(
         if not value:  # it gives no signal
             continue
         mark = zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode())
-        known = before.get(name)
-        since = now
-        if isinstance(known, dict) and known.get("mark") == mark:
-            since = _instant(known.get("since"), now)
+        known = as_object(before.get(name))
+        since = _instant(known.get("since"), now) if known.get("mark") == mark else now
         kept[name] = {"mark": mark, "since": clock.iso(since)}
         if now - since > timedelta(days=settings.quiet_days):
             quiet.append(name)
@@ -93,11 +159,7 @@ def watch(
 
 def changes(signals: Iterable[Signal], before: object) -> Iterator[str]:
     """Yield a line for each signal that is new or over since `before`, the list until now."""
-    known = {
-        one["name"]
-        for one in (before if isinstance(before, list) else ())
-        if isinstance(one, dict) and isinstance(one.get("name"), str)
-    }
+    known = set(as_texts([as_object(one).get("name") for one in as_list(before)]))
     now = {one["name"]: one for one in signals}
     for name, one in now.items():
         if name not in known:

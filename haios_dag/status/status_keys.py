@@ -1,20 +1,17 @@
-"""The keys of both status files, each computed by one function.
+"""The keys of both status files, computed once, so that both say the same.
 
 Keys of other programs, unknown ones too, are carried over as they are found. What is not known is
 null, never zero. Keys that only HAIOS's readers use are written in a workspace of HAIOS alone.
 """
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from haios_dag.base import clock
+from haios_dag.base.json_values import as_count, as_object, as_texts
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import attention, document_summary, infrastructure, sessions, work_items
+from haios_dag.status import document_summary, infrastructure, sessions, signals, work_items
 from haios_dag.status.known_documents import KnownDocument
-from haios_dag.status.status_reader import as_object
 
 # HAIOS's hooks and gates read these members; all null means that no cycle is known.
 _NO_SESSION: dict[str, Any] = {
@@ -34,200 +31,148 @@ _DETAIL = ("live_files", "outstanding_items", "stale_items", "alignment", "spawn
 FoundKeys = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class StatusFacts:
-    """What the keys are computed from, gathered once, so that both files say the same.
+class StatusKeys:
+    """The keys that are computed, and how each file's own are merged with them.
 
-    `before` and `beside` are the keys of the full and of the slim status until now.
+    `before` and `beside` are the keys of the full and of the slim status until now. `warnings` are
+    of what could not be read.
     """
 
-    workspace: Workspace
-    at: dt.datetime
-    documents: Sequence[KnownDocument]
-    infrastructure: Mapping[str, Any]
-    memory: Mapping[str, Any] | None
-    pulse: Mapping[str, Any]
-    before: FoundKeys
-    beside: FoundKeys
-
-    @cached_property
-    def local(self) -> dt.datetime:
-        """The instant, naive and local, as the times in documents are."""
-        return self.at.astimezone().replace(tzinfo=None)
-
-    @cached_property
-    def live(self) -> list[KnownDocument]:
-        """The documents in HAIOS's folders."""
-        return document_summary.live(self.documents)
-
-    @cached_property
-    def items(self) -> dict[str, KnownDocument]:
-        """The work items by their id."""
-        return work_items.items(self.documents)
-
-    @cached_property
-    def blocked(self) -> dict[str, list[str]]:
-        """The blockers of each blocked item."""
-        return work_items.blocked(self.documents, self.live, self.items)
-
-    @cached_property
-    def milestones(self) -> dict[str, Any]:
-        """The milestones by id, with what changed since the last status."""
-        return work_items.milestones(self.items, as_object(self.before.get("milestones")))
-
-    @cached_property
-    def work(self) -> dict[str, Any]:
-        """The summary of the work items, with what was completed since the last status."""
-        before = as_object(self.before.get("work")).get("open")
-        return work_items.summary(
-            self.items, self.blocked, before if isinstance(before, list) else []
-        )
-
-    @cached_property
-    def session_delta(self) -> dict[str, Any] | None:
-        """What changed between the two latest sessions."""
-        current = work_items.current(self.milestones)
-        return sessions.delta(self.documents, self.items, self.workspace.session, current)
-
-    @cached_property
-    def corpus(self) -> dict[str, Any]:
-        """The summary of all documents."""
-        return document_summary.summary(self.documents)
-
-    @cached_property
-    def state(self) -> dict[str, Any]:
-        """The full status's `workspace`."""
-        detail = self.workspace.config.status.detail
-        return document_summary.workspace(self.documents, self.live, self.local, detail=detail)
-
-    @cached_property
-    def attention(self) -> tuple[dict[str, Any], list[str]]:
-        """What needs attention, and warnings; computed once, as it prints changed signals."""
-        return attention.keys(
-            self.workspace,
-            self.beside,
-            pulse=self.pulse,
-            memory=self.memory,
+    def __init__(
+        self,
+        workspace: Workspace,
+        documents: Sequence[KnownDocument],
+        *,
+        memory: Mapping[str, Any] | None,
+        pulse: Mapping[str, Any],
+        before: FoundKeys,
+        beside: FoundKeys,
+    ) -> None:
+        now = clock.now()
+        local = now.astimezone().replace(tzinfo=None)  # as the times in documents are
+        detail = workspace.config.status.detail
+        live = document_summary.live(documents)
+        items = work_items.items(documents)
+        blocked = work_items.blocked(documents, live, items)
+        milestones = work_items.milestones(items, as_object(before.get("milestones")))
+        current = work_items.current(milestones)
+        was_open = as_texts(as_object(before.get("work")).get("open"))
+        work = work_items.summary(items, blocked, was_open)
+        state = document_summary.workspace(documents, live, local, detail=detail)
+        delta = sessions.delta(documents, items, workspace.session, current)
+        self._session = {"last_session": delta and delta["current_session"]}
+        dashboard, unlisted = infrastructure.dashboard(workspace)
+        self._offered, self.warnings = infrastructure.gather(workspace)
+        needed, unread = signals.keys(
+            workspace,
+            beside,
+            pulse=pulse,
+            memory=memory,
             work={
-                "milestones": self.milestones,
-                "blocked": self.blocked,
-                "stale": self.state["stale"],
-                "completed": self.work["completed_since"],
+                "milestones": milestones,
+                "blocked": blocked,
+                "stale": state["stale"],
+                "completed": work["completed_since"],
             },
         )
+        self.warnings += unread
+        self._is_haios = bool(live or items or workspace.session is not None) or any(
+            map(_has_haios_keys, (before, beside))
+        )
+        if self._is_haios:
+            self.warnings += unlisted
+        self._memory = memory
+        self._first = {"generated": clock.iso(now), "stale_after": pulse["stale_after"], **needed}
+        # What HAIOS's readers use (contract section 3.2).
+        self._haios = {
+            "milestone": current,
+            "session_delta": delta,
+            "work_cycle": work_items.cycle(items),
+            "session_state": _NO_SESSION,
+            "active_work": work_items.urgent(items, blocked),
+            "blocked_items": blocked,
+            "work": {name: value for name, value in work.items() if name != "open"},
+            "pm": self._session,
+            "system": self._session,
+        }
+        self._pending = work_items.pending(items)
+        self._last = {
+            "documents": document_summary.summary(documents),
+            "memory": _memory(workspace, memory),
+            "pulse": dict(pulse),
+        }
+        self._priorities = work_items.priorities(items)
+        # What the full status has besides; from `last_updated` on, HAIOS's command /haios alone.
+        self._full = {
+            "work": work,
+            "milestones": milestones,
+            "workspace": state,
+            **self._session,
+            "last_updated": self._first["generated"],
+            "lifecycle": {
+                "live_files": len(live),
+                "by_status": state["by_status"],
+                "alignment_issues": len(document_summary.alignment(live)["orphan_files"]),
+            },
+            **dashboard,
+            **(document_summary.lists(live, local) if detail else {}),
+        }
 
-    @cached_property
-    def dashboard(self) -> tuple[dict[str, Any], list[str]]:
-        """What HAIOS's dashboard alone shows, and warnings."""
-        return infrastructure.dashboard(self.workspace)
+    def slim(self, found: FoundKeys) -> dict[str, Any]:
+        """Return the content of the slim status, merged with the keys found in it."""
+        return _over(self._slim(found), found)
 
-    def is_haios(self, *found: FoundKeys) -> bool:
-        """Tell whether this is a workspace of HAIOS: its documents, its session, or its keys."""
-        if self.live or self.items or self.workspace.session is not None:
-            return True
-        files = (*found, self.before, self.beside)
-        return any(_says(keys.get(name)) for keys in files for name in _HAIOS)
+    def full(self, found: FoundKeys) -> dict[str, Any]:
+        """Return the content of the full status, merged likewise: the slim keys, and more."""
+        keys = self._slim(found)
+        if "pm" in keys:
+            keys |= self._full | {"pm": keys["pm"] | self._priorities}
+        # Detail of an earlier status would be outdated.
+        return _over(keys, {name: value for name, value in found.items() if name not in _DETAIL})
+
+    def _slim(self, found: FoundKeys) -> dict[str, Any]:
+        known = as_object(found.get("counts"))
+        source = known if self._memory is None else self._memory  # else the last known
+        counts = known | {name: as_count(source.get(name)) for name in ("concepts", "entities")}
+        haios = {}
+        if self._is_haios or _has_haios_keys(found):
+            counts["backlog_pending"] = self._pending
+            haios = self._haios | {
+                "session_state": found.get("session_state", _NO_SESSION),
+                "pm": as_object(found.get("pm")) | self._session,
+                "system": as_object(found.get("system")) | self._session,
+            }
+        return {
+            **self._first,
+            **haios,
+            "counts": counts,
+            **self._last,
+            "infrastructure": as_object(found.get("infrastructure")) | self._offered,
+        }
 
 
-def slim(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the content of the slim status, merged with the keys found in it."""
-    return _over(_slim(facts, found), found)
+def _has_haios_keys(found: FoundKeys) -> bool:
+    return any(_says(found.get(name)) for name in _HAIOS)
 
 
-def full(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the content of the full status, merged likewise: the slim keys, and more."""
-    keys = _slim(facts, found)
-    if facts.is_haios(found):
-        keys["work"] = facts.work
-        keys["milestones"] = facts.milestones
-        keys["workspace"] = facts.state
-        keys["last_session"] = keys["pm"]["last_session"]
-        keys |= _dashboard(facts, keys)
-        if facts.workspace.config.status.detail:
-            keys |= document_summary.lists(facts.live, facts.local)
-    # Detail of an earlier status would be outdated.
-    return _over(keys, {name: value for name, value in found.items() if name not in _DETAIL})
+def _says(value: object) -> bool:
+    return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
 def _over(keys: dict[str, Any], found: FoundKeys) -> dict[str, Any]:
     """Add the keys of other programs; keys of HAIOS that are not computed are left out."""
-    kept = {name: value for name, value in found.items() if name not in keys}
-    return keys | {name: value for name, value in kept.items() if name not in _HAIOS}
-
-
-def _says(value: object) -> bool:
-    """Tell whether a key holds anything."""
-    return any(value.values()) if isinstance(value, dict) else bool(value)
-
-
-def _slim(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    return {
-        "generated": clock.iso(facts.at),
-        "stale_after": facts.pulse["stale_after"],
-        **facts.attention[0],
-        **(_haios(facts, found) if facts.is_haios(found) else {}),
-        "counts": _counts(facts, found),
-        "documents": facts.corpus,
-        "memory": _memory(facts),
-        "pulse": dict(facts.pulse),
-        "infrastructure": as_object(found.get("infrastructure")) | dict(facts.infrastructure),
+    return keys | {
+        name: value for name, value in found.items() if name not in keys and name not in _HAIOS
     }
 
 
-def _haios(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the keys that HAIOS's readers use (contract section 3.2)."""
-    session = facts.session_delta and facts.session_delta["current_session"]
-    return {
-        "milestone": work_items.current(facts.milestones),
-        "session_delta": facts.session_delta,
-        "work_cycle": work_items.cycle(facts.items),
-        "session_state": found.get("session_state", _NO_SESSION),
-        "active_work": work_items.urgent(facts.items, facts.blocked),
-        "blocked_items": facts.blocked,
-        "work": {name: value for name, value in facts.work.items() if name != "open"},
-        "pm": as_object(found.get("pm")) | {"last_session": session},
-        "system": as_object(found.get("system")) | {"last_session": session},
-    }
-
-
-def _dashboard(facts: StatusFacts, keys: FoundKeys) -> dict[str, Any]:
-    """Return the keys that HAIOS's command /haios alone uses (contract section 3.2)."""
-    return {
-        "last_updated": keys["generated"],
-        "pm": keys["pm"] | work_items.priorities(facts.items),
-        "lifecycle": {
-            "live_files": len(facts.live),
-            "by_status": facts.state["by_status"],
-            "alignment_issues": len(document_summary.alignment(facts.live)["orphan_files"]),
-        },
-        **facts.dashboard[0],
-    }
-
-
-def _counts(facts: StatusFacts, found: FoundKeys) -> dict[str, Any]:
-    """Return the counts of the memory; without a readable one the last known, else null."""
-    known = as_object(found.get("counts"))
-    source = known if facts.memory is None else facts.memory
-    counts = {name: _count(source.get(name)) for name in ("concepts", "entities")}
-    if facts.is_haios(found):
-        pending = [one for one in facts.items.values()
-                   if not one.is_finished and one.text("queue_position") == "backlog"]  # fmt: skip
-        counts["backlog_pending"] = len(pending) if facts.items else None
-    return known | counts
-
-
-def _memory(facts: StatusFacts) -> dict[str, Any]:
+def _memory(workspace: Workspace, memory: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the counts of the memory, or whether it exists and why they are unknown."""
-    if facts.memory is not None:
-        return {"present": True, **facts.memory}
-    path = facts.workspace.memory
-    root = facts.workspace.root
+    if memory is not None:
+        return {"present": True, **memory}
+    path = workspace.memory
+    root = workspace.root
     shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    if facts.workspace.has_memory():
+    if workspace.has_memory():
         return {"present": True, "reason": f"the memory database {shown} could not be read"}
     return {"present": False, "reason": f"there is no memory database at {shown}"}
-
-
-def _count(value: object) -> int | None:
-    """Return a count, or None for anything else that another program wrote."""
-    return value if type(value) is int and value >= 0 else None

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import os
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +72,11 @@ def content(path: Path) -> bytes | None:
     cannot be read.
     """
     try:
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
+        if path.is_symlink():
             raise UnusableError("is a symbolic link")
-        if not stat.S_ISREG(mode):
+        if path.exists() and not path.is_file():
             raise StatusError(f"{path} is not a file; move it away")
-        with os.fdopen(files.open_private(path, os.O_RDONLY), "rb") as file:
+        with files.open_plain(path, follow=False) as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -100,11 +98,6 @@ def parse(data: bytes) -> dict[str, Any]:
     if _deeper(keys, _MAX_DEPTH):
         raise UnusableError(f"is nested more than {_MAX_DEPTH} levels deep")
     return keys
-
-
-def as_object(value: object) -> dict[str, Any]:
-    """Return a JSON object that another program wrote, {} for anything else."""
-    return value if isinstance(value, dict) else {}
 
 
 def _finite(text: str) -> float | None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from haios_dag.base import clock, files, schema
+from haios_dag.base import files, schema
 from haios_dag.base.errors import InvalidError, StatusError
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import infrastructure, known_documents, status_keys, status_reader
+from haios_dag.status import known_documents, status_keys, status_reader
 
 _TRIES = 10
 _LINE = 90  # characters
@@ -24,28 +24,22 @@ def write(
     readable memory. `schemas/status-slim.schema.json` describes `pulse`. Raise StatusError, with
     the old file in place, ConfigError or EventError.
     """
-    offered, warnings = infrastructure.gather(workspace)
     has_looked = pulse["outcomes"].get("ingest") in ("ran", "skipped")
-    found, unread = known_documents.gather(workspace, has_looked=has_looked)
-    warnings += unread
+    documents, warnings = known_documents.gather(workspace, has_looked=has_looked)
     before, beside = map(status_reader.read, (workspace.status, workspace.status_slim))
     warnings += filter(None, [before.warning, beside.warning])
-    keys = before.keys, beside.keys
-    facts = status_keys.StatusFacts(workspace, clock.now(), found, offered, memory, pulse, *keys)
-    warnings += facts.attention[1]
-    if facts.is_haios():
-        warnings += facts.dashboard[1]
-    full = functools.partial(status_keys.full, facts)
-    slim = functools.partial(status_keys.slim, facts)
-    warnings += _publish(workspace.status, "status", full, before)
-    return warnings + _publish(workspace.status_slim, "status-slim", slim, beside)
+    keys = status_keys.StatusKeys(
+        workspace, documents, memory=memory, pulse=pulse, before=before.keys, beside=beside.keys
+    )
+    warnings += keys.warnings + _publish(workspace.status, "status", keys.full, before)
+    return warnings + _publish(workspace.status_slim, "status-slim", keys.slim, beside)
 
 
 def _publish(
     path: Path,
     name: str,
     build: Callable[[status_keys.FoundKeys], dict[str, Any]],
-    before: status_reader.FoundStatus | None,
+    before: status_reader.FoundStatus,
 ) -> list[str]:
     """Merge with what the file held, validate and replace it; return warnings.
 
@@ -53,9 +47,6 @@ def _publish(
     """
     warnings: list[str] = []
     for _ in range(_TRIES):
-        if before is None:
-            before = status_reader.read(path)
-            warnings += filter(None, [before.warning])
         keys = build(before.keys)
         is_unchanged = functools.partial(_holds, before.data)
         try:
@@ -66,7 +57,8 @@ def _publish(
             raise StatusError(f"{path} was left as it was: {error}") from None
         except OSError as error:
             raise StatusError(f"{path} cannot be written: {error.strerror}") from None
-        before = None
+        before = status_reader.read(path)
+        warnings += filter(None, [before.warning])
     raise StatusError(
         f"{path} was changed by another program at each of {_TRIES} attempts to write it;"
         " the next beat tries again"
@@ -74,7 +66,6 @@ def _publish(
 
 
 def _holds(data: bytes | None, path: Path) -> bool:
-    """Tell whether the file still has the content that was merged."""
     try:
         return status_reader.content(path) == data
     except status_reader.UnusableError:
@@ -86,25 +77,24 @@ def _json(keys: Mapping[str, Any]) -> bytes:
 
     Short values, members of members and objects in lists take one line each.
     """
-    text = _indented(keys)
-    try:
-        return (text + "\n").encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
-        return (_indented(keys, ascii_only=True) + "\n").encode()
+    # Half a surrogate pair, which UTF-8 cannot spell, becomes an escape, as JSON spells it.
+    return f"{_indented(keys)}\n".encode(errors="backslashreplace")
 
 
-def _indented(value: object, levels: int = 2, indent: str = "", *, ascii_only: bool = False) -> str:
+def _indented(value: object, levels: int = 2, indent: str = "") -> str:
     inner = f"{indent}  "
-    dumps = functools.partial(json.dumps, ensure_ascii=ascii_only)
-    line = dumps(value)
+    line = _dumps(value)
     if indent and len(line) <= _LINE:
         return line
     if levels and isinstance(value, dict) and value:
         members = [
-            f"{inner}{dumps(name)}: {_indented(member, levels - 1, inner, ascii_only=ascii_only)}"
+            f"{inner}{_dumps(name)}: {_indented(member, levels - 1, inner)}"
             for name, member in value.items()
         ]
         return "{\n" + ",\n".join(members) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        return "[\n" + ",\n".join(inner + dumps(one) for one in value) + f"\n{indent}]"
+        return "[\n" + ",\n".join(inner + _dumps(one) for one in value) + f"\n{indent}]"
     return line
+
+
+_dumps = functools.partial(json.dumps, ensure_ascii=False)

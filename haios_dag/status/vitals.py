@@ -12,16 +12,18 @@ from typing import Any
 from haios_dag.base import clock
 from haios_dag.base.console import printable, say
 from haios_dag.base.errors import StatusError
+from haios_dag.base.json_values import as_count, as_list, as_number, as_object, as_texts
 from haios_dag.base.workspace import Workspace
 from haios_dag.status import status_reader
-from haios_dag.status.status_reader import as_object
 
 _MAX_CHARACTERS = 120  # of a line
 _SHOWN = 3  # signals, ids
+_COUNTED = "concepts", "traces", "insights", "bridges"
+_WAITING = "unembedded", "unconsidered", "waiting_pairs"
 
 
 def show(workspace: Workspace, folder: str | None = None) -> int:
-    """Print the vital signs, of another folder where one is named; return 0 fresh, 1 stale.
+    """Print the vital signs, of a named folder if any; return 0 fresh, 1 stale.
 
     Raise StatusError when there is no slim status, or it is damaged.
     """
@@ -44,7 +46,6 @@ def shown(line: str) -> str:
 
 
 def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
-    """Yield a line for each thing that the status knows."""
     yield f"STALE: {stale}" if stale else f"status    of {_text(keys.get('generated'))}"
     for label, sentence in _SENTENCES.items():
         said = sentence(keys)
@@ -53,7 +54,6 @@ def _lines(keys: Mapping[str, Any], stale: str | None) -> Iterator[str]:
 
 
 def _stale_since(keys: Mapping[str, Any]) -> str | None:
-    """Return why the status is stale, or None."""
     try:
         since = datetime.fromisoformat(keys["stale_after"])
         if since > clock.now():
@@ -68,10 +68,11 @@ def _pulse(keys: Mapping[str, Any]) -> str | None:
     outcomes = as_object(pulse.get("outcomes"))
     failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
     streak = as_object(pulse.get("streak"))
+    beats, missed = as_count(streak.get("beats")), as_count(pulse.get("missed"))
     parts = [
         f"failed: {', '.join(failed)}" if failed else None,
-        f"{streak['beats']} {streak.get('outcome')} before" if _count(streak, "beats") else None,
-        f"{pulse['missed']} missed" if _count(pulse, "missed") else None,
+        f"{beats} {streak.get('outcome')} before" if beats else None,
+        f"{missed} missed" if missed else None,
         f"next due {_text(pulse.get('expected_by'))[:16]}" if pulse.get("expected_by") else None,
     ]
     return "; ".join(filter(None, parts))
@@ -81,29 +82,30 @@ def _memory(keys: Mapping[str, Any]) -> str | None:
     memory = as_object(keys.get("memory"))
     if "reason" in memory:
         return _text(memory["reason"])
-    names = ("concepts", "traces", "insights", "bridges")
-    backlog = sum(_count(memory, name) for name in ("unembedded", "unconsidered", "waiting_pairs"))
-    parts = [f"{memory[name]:,} {name}" for name in names if _is_count(memory.get(name))]
+    counts = {name: as_count(value) for name, value in memory.items()}
+    backlog = sum(counts.get(name) or 0 for name in _WAITING)
+    parts = [f"{counts[name]:,} {name}" for name in _COUNTED if counts.get(name) is not None]
     return "; ".join(filter(None, [", ".join(parts), f"backlog {backlog:,}" if backlog else None]))
 
 
 def _documents(keys: Mapping[str, Any]) -> str | None:
     documents = as_object(keys.get("documents"))
-    if not _is_count(documents.get("total")):
+    total = as_count(documents.get("total"))
+    if total is None:
         return None
-    recent = documents.get("recent")
-    newest = recent[0] if isinstance(recent, list) and recent else None
+    newest = next(iter(as_list(documents.get("recent"))), None)
     last = f"; newest {_text(newest.get('path'))}" if isinstance(newest, dict) else ""
-    return f"{documents['total']:,}{last}"
+    return f"{total:,}{last}"
 
 
 def _work(keys: Mapping[str, Any]) -> str | None:
     work = as_object(keys.get("work"))
-    if not _is_count(work.get("items")):
+    if as_count(work.get("items")) is None:
         return None
-    counts = [f"{_count(work, name):,} {name}" for name in ("unfinished", "ready", "blocked")]
+    names = ("unfinished", "ready", "blocked")
+    counts = ", ".join(f"{as_count(work.get(name)) or 0:,} {name}" for name in names)
     ids = _ids(work.get("next"))
-    return f"{', '.join(counts)}{'; next ' if ids else ''}{ids}"
+    return f"{counts}; next {ids}" if ids else counts
 
 
 def _blocked(keys: Mapping[str, Any]) -> str | None:
@@ -115,21 +117,20 @@ def _blocked(keys: Mapping[str, Any]) -> str | None:
 
 def _milestone(keys: Mapping[str, Any]) -> str | None:
     milestone = as_object(keys.get("milestone"))
-    if not _is_count(milestone.get("progress")):
+    progress, prior = (as_count(milestone.get(name)) for name in ("progress", "prior_progress"))
+    if progress is None:
         return None
-    prior = milestone.get("prior_progress")
-    moved = milestone["progress"] - prior if _is_count(prior) else 0
-    return f"{_text(milestone.get('id'))} {milestone['progress']}%" + (
-        f" ({moved:+})" * bool(moved)
-    )
+    moved = progress - (progress if prior is None else prior)
+    return f"{_text(milestone.get('id'))} {progress}%" + (f" ({moved:+})" if moved else "")
 
 
 def _session(keys: Mapping[str, Any]) -> str | None:
     session = as_object(keys.get("session_delta"))
-    if not _is_count(session.get("current_session")):
+    number = as_count(session.get("current_session"))
+    if number is None:
         return None
     added = _ids(session.get("added"))
-    return f"{session['current_session']}{'; added last ' if added else ''}{added}"
+    return f"{number}; added last {added}" if added else f"{number}"
 
 
 def _cycle(keys: Mapping[str, Any]) -> str | None:
@@ -137,8 +138,8 @@ def _cycle(keys: Mapping[str, Any]) -> str | None:
     parts = [state.get(name) for name in ("work_id", "active_cycle", "current_phase")]
     said = " · ".join(map(_text, filter(None, parts)))
     context = keys.get("context_pct")
-    full = type(context) in (int, float)
-    return " · ".join(filter(None, [said, f"context {context}%" if full else None]))
+    full = None if as_number(context) is None else f"context {context}%"
+    return " · ".join(filter(None, [said, full]))
 
 
 def _signals(keys: Mapping[str, Any]) -> str | None:
@@ -169,20 +170,10 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 }
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _count(keys: Mapping[str, Any], name: str) -> int:
-    return keys[name] if _is_count(keys.get(name)) else 0
-
-
 def _text(value: object) -> str:
-    """Return any value as text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _ids(value: object) -> str:
-    """Return the first texts of a list."""
-    found = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    found = as_texts(value)
     return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN}" * (len(found) > _SHOWN))

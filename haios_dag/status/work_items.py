@@ -5,17 +5,16 @@ An item is a `WORK.md` in a folder of its own, or a file of an older form, below
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from haios_dag.base.json_values import as_count, as_object, as_texts
 from haios_dag.status.known_documents import KnownDocument
 
 _FOLDERS = ("docs/work/active", "docs/work/blocked", "docs/work/archive")
 _PARKED = "parked"  # HAIOS's work engine does not take these up
 _URGENT = {"high", "urgent", "critical"}
 _SHOWN = 5  # ids in a short list
-
-Item = tuple[str, KnownDocument]
 
 
 def items(documents: Iterable[KnownDocument]) -> dict[str, KnownDocument]:
@@ -62,50 +61,63 @@ def blocked(
 
 
 def summary(
-    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any], before: Iterable[object]
+    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any], before: Iterable[str]
 ) -> dict[str, Any]:
     """Return the slim status's `work`; `before` has the ids that were open in the last status.
 
     An item is ready when it is unfinished and neither parked nor blocked, as in HAIOS.
     """
-    unfinished = {name: one for name, one in found.items() if not one.is_finished}
-    ready = [
-        name
-        for name, one in unfinished.items()
-        if one.text("queue_position") != _PARKED
-        and one.status not in (_PARKED, "blocked")
-        and name not in waiting
-    ]
-    ready.sort(key=lambda name: (_rank(unfinished[name]), name))
+    unfinished = {name for name, one in found.items() if not one.is_finished}
+    ready = sorted(
+        (_rank(one), name)
+        for name, one in _free(found, waiting)
+        if one.status not in (_PARKED, "blocked")
+    )
     return {
         "items": len(found),
         "unfinished": len(unfinished),
         "ready": len(ready),
-        "next": ready[:_SHOWN],
+        "next": [name for _, name in ready[:_SHOWN]],
         "blocked": len(waiting),
         "by_status": counted(one.status for one in found.values()),
         "by_queue": counted(one.text("queue_position") or "none" for one in found.values()),
-        "completed_since": sorted(
-            name for name in before if isinstance(name, str) and name in found
-            and name not in unfinished
-        ),
+        "completed_since": sorted(name for name in before if name in found.keys() - unfinished),
         "open": sorted(unfinished),
-    }  # fmt: skip
+    }
+
+
+def _free(
+    found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]
+) -> Iterator[tuple[str, KnownDocument]]:
+    """Yield the unfinished items that are neither blocked nor parked by their queue."""
+    for name, one in found.items():
+        is_parked = one.text("queue_position") == _PARKED
+        if not one.is_finished and not is_parked and name not in waiting:
+            yield name, one
+
+
+def _priority(one: KnownDocument) -> str:
+    return (one.text("priority") or "").lower()
 
 
 def _rank(one: KnownDocument) -> int:
     order = ("critical", "urgent", "high", "medium", "low")
-    priority = (one.text("priority") or "").lower()
+    priority = _priority(one)
     return order.index(priority) if priority in order else len(order)
 
 
 def priorities(found: Mapping[str, KnownDocument]) -> dict[str, int]:
     """Return `active_count`, the unfinished items, and their number by priority."""
-    unfinished = [(one.text("priority") or "").lower() for one in found.values()
-                  if not one.is_finished]  # fmt: skip
+    unfinished = [_priority(one) for one in found.values() if not one.is_finished]
     return {"active_count": len(unfinished)} | {
         name: unfinished.count(name) for name in ("urgent", "high", "medium", "low")
     }
+
+
+def pending(found: Mapping[str, KnownDocument]) -> int | None:
+    """Return how many unfinished items are in the backlog; None in a workspace without items."""
+    queues = [one.text("queue_position") for one in found.values() if not one.is_finished]
+    return queues.count("backlog") if found else None
 
 
 def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
@@ -115,14 +127,7 @@ def counted(names: Iterable[str] | Counter[str]) -> dict[str, int]:
 
 def urgent(found: Mapping[str, KnownDocument], waiting: Mapping[str, Any]) -> list[str]:
     """Return the urgent items that are neither parked nor blocked, at most five, by id."""
-    return sorted(
-        name
-        for name, one in found.items()
-        if (one.text("priority") or "").lower() in _URGENT
-        and not one.is_finished
-        and one.text("queue_position") != _PARKED
-        and name not in waiting
-    )[:_SHOWN]
+    return sorted(name for name, one in _free(found, waiting) if _priority(one) in _URGENT)[:_SHOWN]
 
 
 def cycle(found: Mapping[str, KnownDocument]) -> dict[str, Any] | None:
@@ -146,29 +151,28 @@ def milestones(found: Mapping[str, KnownDocument], before: Mapping[str, Any]) ->
     `progress` is rounded, but 100 only when all items are complete. `prior_progress` is that of
     the last status, and `delta_source` names what was completed since; either may be None.
     """
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, dict[str, KnownDocument]] = {}
     for name, one in found.items():
         if milestone := one.text("milestone"):
-            groups.setdefault(milestone, []).append((name, one))
+            groups.setdefault(milestone, {})[name] = one
     return {name: _milestone(name, group, before.get(name)) for name, group in groups.items()}
 
 
-def _milestone(name: str, group: list[Item], before: object) -> dict[str, Any]:
-    complete = sorted(item for item, one in group if one.is_finished)
+def _milestone(name: str, group: Mapping[str, KnownDocument], before: object) -> dict[str, Any]:
+    complete = sorted(item for item, one in group.items() if one.is_finished)
     progress = round(100 * len(complete) / len(group))
     if len(complete) < len(group):
         progress = min(progress, 99)
-    old = before if isinstance(before, dict) else {}
-    prior = old.get("progress")
+    old = as_object(before)
+    prior = as_count(old.get("progress"))
     done = old.get("complete")
-    moved = sorted(set(complete) - {one for one in done if isinstance(one, str)}) if isinstance(
-        done, list) else []  # fmt: skip
+    moved = sorted(set(complete).difference(as_texts(done))) if isinstance(done, list) else []
     return {
         "name": name.partition("-")[2] or name,
-        "items": sorted(item for item, _ in group),
+        "items": sorted(group),
         "complete": complete,
         "progress": progress,
-        "prior_progress": prior if type(prior) is int and 0 <= prior <= 100 else None,  # noqa: PLR2004
+        "prior_progress": prior if prior in range(101) else None,
         "delta_source": ", ".join(moved) or None,
     }
 

@@ -262,6 +262,18 @@ class TestStats:
         unknown = {key for key, value in numbers.items() if value is None}
         assert unknown == {"first", "last", "longest_gap", "slowest_step"}
 
+    def test_true_is_no_number_of_seconds(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A heartbeat of another program may say `true`, which Python takes for 1."""
+        workspace = Workspace(tmp_path)
+        workspace.events.parent.mkdir()
+        steps = {"embed": {"seconds": True}, "ingest": {"seconds": 0.5}}
+        beat = {"ts": TS, "type": "heartbeat", "steps": steps}
+        workspace.events.write_text(f"{json.dumps(beat)}\n", encoding="ascii")
+        events.stats(workspace, json=True)
+        assert json.loads(capsys.readouterr().out)["slowest_step"]["step"] == "ingest"
+
     def test_many_types(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A log with very many types does not flood the terminal."""
         workspace = Workspace(tmp_path)

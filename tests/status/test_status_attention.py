@@ -12,7 +12,7 @@ from freezegun import freeze_time
 from statuses import MEMORY, NOW, PULSE, both, put, write
 
 from haios_dag.base.workspace import Workspace
-from haios_dag.status import attention
+from haios_dag.status import signals
 
 BACKLOG = {"unembedded": 3, "unconsidered": 2, "waiting_pairs": 1}
 
@@ -137,7 +137,7 @@ def test_sources_that_stand_still(workspace: Workspace) -> None:
     begin = datetime(2026, 1, 31, 12, tzinfo=UTC)
     for days in (0, 7, 14, 15):
         with freeze_time(begin + timedelta(days=days)):
-            before, _ = attention.keys(workspace, before, pulse=PULSE, memory=None, work=work)
+            before, _ = signals.keys(workspace, before, pulse=PULSE, memory=None, work=work)
         counts.append(len(before["signals"]))
     assert counts == [1, 1, 1, 0]
 

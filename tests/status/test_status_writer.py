@@ -75,38 +75,42 @@ def test_members_of_others_in_our_objects_survive(workspace: Workspace) -> None:
     assert slim["infrastructure"]["hooks"] == ["a"]
 
 
-class _Interrupting(dict[str, Any]):
-    """A pulse that lets another writer change the slim file while it is being merged."""
+def interrupt(monkeypatch: pytest.MonkeyPatch, path: Path, times: int) -> list[int]:
+    """Let another writer change the slim file while it is being merged; return what it writes."""
+    merge = status_keys.StatusKeys.slim
+    wrote: list[int] = []
 
-    def __init__(self, path: Path, times: int) -> None:
-        super().__init__(PULSE)
-        self.path, self.left, self.wrote = path, times, 0
+    def slim(keys: status_keys.StatusKeys, found: status_keys.FoundKeys) -> dict[str, Any]:
+        if len(wrote) < times:
+            wrote.append(len(wrote) + 1)
+            path.write_text(json.dumps({"context_pct": wrote[-1]}))
+        return merge(keys, found)
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
-        if self.left:
-            self.left -= 1
-            self.wrote += 1
-            self.path.write_text(json.dumps({"context_pct": self.wrote}))
-        return super().__getitem__(key)
+    monkeypatch.setattr(status_keys.StatusKeys, "slim", slim)
+    return wrote
 
 
-def test_a_change_while_merging_is_merged_again(workspace: Workspace) -> None:
+def test_a_change_while_merging_is_merged_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What another program writes between reading and replacing is not overwritten."""
     put(workspace.status_slim, b'{"context_pct": 0}')
-    pulse = _Interrupting(workspace.status_slim, times=5)
-    assert write(workspace, pulse=pulse) == []
+    wrote = interrupt(monkeypatch, workspace.status_slim, times=5)
+    assert write(workspace) == []
     slim = list(both(workspace))[1]
-    assert pulse.wrote == 5
+    assert len(wrote) == 5
     assert slim["context_pct"] == 5
 
 
-def test_a_file_that_never_rests_is_left_alone(workspace: Workspace) -> None:
+def test_a_file_that_never_rests_is_left_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file changed at every attempt fails the step in one sentence; the foreign value stands."""
-    pulse = _Interrupting(put(workspace.status_slim, b"{}"), times=1000)
+    wrote = interrupt(monkeypatch, put(workspace.status_slim, b"{}"), times=1000)
     with pytest.raises(StatusError, match="changed by another program") as caught:
-        write(workspace, pulse=pulse)
+        write(workspace)
     assert "\n" not in str(caught.value)
-    assert json.loads(workspace.status_slim.read_bytes()) == {"context_pct": pulse.wrote}
+    assert json.loads(workspace.status_slim.read_bytes()) == {"context_pct": wrote[-1]}
     assert not list(workspace.status_slim.parent.glob("*.tmp"))
 
 
