@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from haios_dag import __version__, commands
+from haios_dag.base import files
 from haios_dag.base.console import printable, say, tolerate_any_console
 from haios_dag.base.errors import HaiosError
 from haios_dag.base.workspace import Workspace
@@ -49,6 +50,8 @@ def main(given: Sequence[str] | None = None) -> int:
         argcomplete.autocomplete(_whole_parser())
     parser = _parser()
     top, rest = _split(list(sys.argv[1:] if given is None else given))
+    if rest[:1] == ["help"]:
+        top, rest = ([*top, "--help"], []) if not rest[1:] else (top, [rest[1], "--help"])
     chosen = parser.parse_args(top)
     if not rest:
         parser.print_help(sys.stderr)
@@ -88,19 +91,29 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"haios-dag {__version__}")
-    parser.add_argument("-C", dest="folder", metavar="DIR", help="start in this folder")
-    parser.add_argument("--memory", metavar="PATH", help="use another memory database")
+    parser.add_argument(
+        "-C", dest="folder", metavar="DIR", type=_named, help="start in this folder"
+    )
+    parser.add_argument("--memory", metavar="PATH", type=_named, help="use another memory database")
     return parser
+
+
+def _named(word: str) -> str:
+    """Return a word of the command line; refuse an empty one, as of a variable without a value."""
+    if not word:
+        raise argparse.ArgumentTypeError("it is empty")
+    return word
 
 
 def _command_parser(command: Command) -> _Parser:
     """Return the parser of a command's options and words."""
     codes = command.codes or "0 done or nothing to do, 1 an error"
+    codes += "" if "2 " in codes else ", 2 wrong usage"
     parser = _Parser(
         prog=f"haios-dag {command.name}",
         usage=f"haios-dag {command.name} {command.usage}".rstrip(),
         description=f"{command.help[0].upper()}{command.help[1:]}.",
-        epilog=f"exit codes: {codes}; 2 wrong usage" if command.call else None,
+        epilog=f"exit codes: {codes}",
         allow_abbrev=False,
     )
     _add_arguments(parser, command)
@@ -134,14 +147,21 @@ def _whole_parser() -> argparse.ArgumentParser:
 def _unknown(word: str) -> int:
     names = [command.name for command in COMMANDS]
     close = difflib.get_close_matches(word, names, 1)
-    hint = f"did you mean {close[0]}?" if close else "haios-dag --help lists the commands"
+    hint = f"did you mean {close[0]}?" if close else "haios-dag --help lists the commands."
+    hint += f" A task of your own runs with: doit {word}"
     print(printable(f"haios-dag: there is no command {word!r}; {hint}"), file=sys.stderr)
     return _USAGE
 
 
 def _run(command: Command, parser: _Parser, words: list[str], chosen: argparse.Namespace) -> int:
-    given = vars(parser.parse_intermixed_args(words))
+    options = words[: words.index("--")] if "--" in words else words
+    given = vars(parser.parse_intermixed_args(options))
     behind = given.pop(command.words) if command.words else []
+    behind += words[len(options) + 1 :]  # all words behind `--` are words
+    if behind and not command.words:
+        parser.error(f"unrecognized arguments: {' '.join(behind)}")
+    if command.most == 1 and "" in behind:
+        parser.error(f"an empty {command.metavar.strip('[]')}")
     if len(behind) < command.least:
         parser.error(f"name one: {command.metavar}")
     if command.most == 1 and len(behind) > 1:
@@ -157,15 +177,24 @@ def _workspace(command: Command, chosen: argparse.Namespace) -> Workspace:
     try:
         folder = Path(chosen.folder or ".")
         here = folder.resolve(strict=True)
+        next(here.iterdir(), None)  # an error where it is no folder, or may not be read
     except OSError as error:
-        raise HaiosError(f"{error.filename or folder}: {error.strerror}") from None
-    found = next((one for one in (here, *here.parents) if (one / "dodo.py").is_file()), None)
+        raise HaiosError(f"{error.filename or folder}: {error.strerror}; name a folder") from None
+    found = next((one for one in (here, *here.parents) if _is_workspace(one)), None)
     if found is None and not command.anywhere:
         raise HaiosError(
-            f"there is no workspace: neither {here} nor a folder above it holds a dodo.py;"
-            f" to make one: haios-dag init {folder}"
+            f"there is no workspace: neither {here} nor a folder above it holds a dodo.py that"
+            f" imports haios_dag; to make one: haios-dag init {folder}"
         )
     return Workspace(found or folder, chosen.memory)
+
+
+def _is_workspace(folder: Path) -> bool:
+    """Tell whether a folder holds a graph of ours; other programs have a dodo.py too."""
+    try:
+        return b"haios_dag" in files.read(folder / "dodo.py")
+    except OSError:
+        return False
 
 
 def _doit(command: Command, workspace: Workspace, words: list[str]) -> int:

@@ -98,7 +98,11 @@ def _entry(name: str, what: str, **given: object) -> Command:
 
 
 COMMANDS = (
-    Command("heartbeat", "", "run one beat: every step below up to event, then the exit code"),
+    Command(
+        "heartbeat", "", "run one beat: every step below up to event, then the exit code",
+        codes="0 ok or idle, 1 a step failed or another beat runs, 2 the event was not written,"
+        " 3 dodo.py or doit broke",
+    ),
     Command("ingest", "", "read changed, new and deleted documents and traces"),
     Command("embed", "", "give a vector to every concept and trace without one"),
     Command(

@@ -60,7 +60,7 @@ class Beat:
     @property
     def doit_config(self) -> dict[str, Any]:
         """What DOIT_CONFIG is to hold: settings of yours may be added, not these changed."""
-        return dict(doit_settings.PINNED)
+        return doit_settings.PINNED | {"outfile": sys.stdout}
 
     # --- tasks ---------------------------------------------------------------------------------
 

@@ -53,6 +53,8 @@ PINNED: dict[str, Any] = {
     "always": False,
     "pdb": False,
     "auto_delayed_regex": False,
+    "check_file_uptodate": "md5",
+    "codec_cls": "json",
 }
 
 

@@ -62,6 +62,8 @@ FINDINGS: dict[str, tuple[str, Level, str, str]] = {
         "use a Python whose sqlite3 has FTS5"),
     "settings-unusable": ("settings", "error", "{error}", "correct it"),
     "env-open": ("settings", "error", "{error}", "doit doctor --fix does that"),
+    "graph-broken": ("graph", "error",
+        "doit cannot load it, so no beat can run: {error}", "correct it, then run: doit list"),
     "graph-older": ("graph", "warning",
         "it is of an older version, so new commands and steps are missing",
         "run: haios-dag init --upgrade {folder}"),

@@ -6,6 +6,8 @@ import platform
 import shlex
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,10 +70,16 @@ def settings(workspace: Workspace) -> Iterator[Finding]:
 
 @or_ok("dodo.py has the commands and steps of this version")
 def graph(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether dodo.py was made from the graph of this version."""
+    """Say whether dodo.py is of this version, and doit can load it."""
     path = workspace.root / "dodo.py"
     if init.is_older(files.read(path)):
         yield found("graph-older", path, folder=shlex.quote(str(workspace.root)))
+        return
+    words = [sys.executable, "-m", "doit", "-f", str(path), "list"]
+    done = subprocess.run(words, cwd=workspace.root, capture_output=True, check=False)  # noqa: S603 - as a beat does
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        yield found("graph-broken", path, error=said[-1] if said else "it says nothing")
 
 
 @or_ok("the beat can write its files, and others cannot write what it runs")

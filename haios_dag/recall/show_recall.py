@@ -20,7 +20,7 @@ def show(workspace: Workspace, words: list[str], count: int = 10, *, json: bool 
     """Print the answers, with `json` as the schema `recall`; raise HaiosError."""
     query = " ".join(words)
     if not query.strip():
-        raise HaiosError("empty query; usage: doit recall [-n 10] [--json] WORDS")
+        raise HaiosError("empty query; usage: recall [-n COUNT] [--json] WORDS")
     if count < 1:
         raise HaiosError(f"{count} answers cannot be shown; ask for 1 or more")
     answers, remarks = recall(workspace, query, count)

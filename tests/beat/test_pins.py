@@ -9,7 +9,8 @@ PINNED = {
     "single": "true", "num_process": "1", "num_process 2": "2", "num_process 4": "4",
     "par_type": '"thread"', "always": "true", "continue": "true", "pdb": "false",
     "verbosity": "0", "dep_file": '"x.db"', "backend": '"dbm"', "reporter": '"json"',
-    "default_tasks": '["events-clear"]',
+    "default_tasks": '["events-clear"]', "outfile": '"elsewhere.txt"',
+    "check_file_uptodate": '"timestamp"', "codec_cls": '"x"',
 }  # fmt: skip
 
 

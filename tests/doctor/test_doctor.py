@@ -221,6 +221,7 @@ FAULTS: list[tuple[str, str, Plant]] = [
     ("not-writable", "cannot be written", lambda root: PATCH.setattr(
         os, "access", lambda path, _: path != root / STATUS)),
     ("graph-older", "of an older version", write("dodo.py", OLD_GRAPH)),
+    ("graph-broken", "No module named", write("dodo.py", "import haios_dag, nosuch\n")),
     ("not-a-regular-file", "nothing else was checked", fifo(STATUS)),
     ("modules-missing", "nosuchmodule", module("doctor.place_checks._NEEDED", ("nosuchmodule",))),
     ("no-fts5", "3.0 has no FTS5", module("memory.word_index.sqlite", lambda: ("3.0", False))),
