@@ -24,8 +24,6 @@ settings.register_profile(
 )
 settings.load_profile("project")
 
-collect_ignore = ["test_readme.py"]  # until `haios-dag` is a program
-
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # what they measure is tested too
 
 
