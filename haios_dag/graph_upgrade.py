@@ -71,8 +71,8 @@ def merged(base: str, theirs: str, ours: str) -> str:
 
     Lines end with a line feed.
     """
-    base, theirs = _renamed(base), _renamed(theirs)
-    (before, _), (mine, tail), (new, _) = map(_statements, (base, theirs, ours))
+    graphs = _renamed(base), _renamed(theirs), ours
+    (before, _), (mine, tail), (new, _) = map(_statements, graphs)
     replaced = before.keys() - new.keys()
     result = {
         name: one.text
@@ -175,6 +175,7 @@ def _merged_statement(name: str, old: _Statement | None, one: _Statement, our: _
         if sorted(names) != sorted(add):
             level = "." * one.node.level
             new = f"from {level}{one.node.module} import {', '.join(names)}" if names else ""
+            new = "\n" * (len(our.text) - len(our.text.lstrip("\n"))) + new
     elif old is None:
         raise HaiosError(f"it has a {name} of its own, which this version has too")
     elif not _is_same(old, one) and not _is_part(one.node, old.node):

@@ -178,7 +178,9 @@ def upgraded(root: Path) -> list[str]:
     ours = _ours().decode("utf-8")
     try:
         text = _lines(found.decode("utf-8"))
-        new = graph_upgrade.merged(graph_upgrade.base_of(text, ours) or ours, text, ours)
+        graph_upgrade.parsed(text)
+        base = graph_upgrade.base_of(text, ours)
+        new = graph_upgrade.merged(base, text, ours) if base else text
     except UnicodeDecodeError:
         raise HaiosError(f"{path} was left alone: it is not UTF-8; save it as UTF-8") from None
     except HaiosError as error:

@@ -206,6 +206,7 @@ def test_a_name_of_the_users_own_is_not_renamed() -> None:
     [
         (FIND, "commands.recall (line 71)"),
         (OLD + "\n\nOUT = beat.output\n", "beat.output (line 146)"),
+        (OLD + "\n\ndef embed() -> None:\n    pass\n", "haios_dag.embedding.embed (line 19)"),
         (OLD + "\n\nfrom haios_dag import ingest as i\n", "haios_dag.ingest (line 146)"),
     ],
 )
@@ -297,3 +298,21 @@ def test_many_functions_do_not_hide_the_version(tmp_path: Path) -> None:
     before = tree(root)
     assert "nothing to upgrade" in run("init", "--upgrade", root).stdout
     assert tree(root) == before
+
+
+@pytest.mark.parametrize("text", ["a = 1", "\n\na = 1\n", OURS.rstrip("\n"), "\n" + OURS])
+def test_what_is_not_older_is_not_touched(tmp_path: Path, text: str) -> None:
+    """Neither another program's graph nor this version's is written, be its ends as they are."""
+    root = older(tmp_path / "space", text)
+    before = tree(root)
+    assert "nothing to upgrade" in run("init", "--upgrade", root).stdout
+    assert tree(root) == before
+
+
+def test_an_import_that_both_changed_has_the_names_of_both() -> None:
+    """Names that the user added stay, those that this version took out go."""
+    own = OLD.replace("import get_var\n", "import get_var, tools\n")
+    own = own.replace("import commands, ingest", "import commands, doctor, ingest")
+    ours = OURS.replace("get_var, task_params", "get_var, tools, task_params")
+    ours = ours.replace("import commands\n", "import commands, doctor\n")
+    assert graph_upgrade.merged(OLD, own, OURS) == ours
