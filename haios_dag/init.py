@@ -1,5 +1,6 @@
 """Make a folder a workspace, without ever changing what a user wrote there."""
 
+import codecs
 import difflib
 import json
 import shlex
@@ -155,34 +156,50 @@ def _ours() -> bytes:
 
 def is_older(graph: bytes) -> bool:
     """Tell whether a `dodo.py` was made from the graph of an older version; raise HaiosError."""
-    text, ours = graph.decode("utf-8", "replace"), _ours().decode("utf-8")
+    text, ours = _lines(graph.decode("utf-8", "replace")), _ours().decode("utf-8")
     return "haios_dag" in text and graph_upgrade.base_of(text, ours) is not None
+
+
+def _lines(text: str) -> str:
+    """Return a text as Python reads it: without a mark, each line with one line feed."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def upgraded(root: Path) -> list[str]:
     """Bring the graph of a workspace up to date; return the difference and where the copy is.
 
-    Raise HaiosError, with the file as it was, when there is no graph, or when the user and this
-    version changed the same words.
+    Raise HaiosError, with the file as it was, when there is no graph, when the user and this
+    version changed the same words, or when the result would not run.
     """
     path = root / "dodo.py"
     found = _read(path)
     if found is None:
         raise HaiosError(f"there is no {path}; to make a workspace: haios-dag init {root}")
-    if not is_older(found):
-        return [f"{path}: nothing to upgrade; it is not of an older version"]
-    text, ours = found.decode("utf-8", "replace").replace("\r\n", "\n"), _ours().decode("utf-8")
+    ours = _ours().decode("utf-8")
     try:
-        new = graph_upgrade.merged(graph_upgrade.base_of(text, ours) or "", text, ours)
+        text = _lines(found.decode("utf-8"))
+        graph_upgrade.parsed(text)
+        base = graph_upgrade.base_of(text, ours)
+        new = graph_upgrade.merged(base, text, ours) if base else text
+    except UnicodeDecodeError:
+        raise HaiosError(f"{path} was left alone: it is not UTF-8; save it as UTF-8") from None
     except HaiosError as error:
         raise HaiosError(
             f"{path} was left alone: {error}; change it by hand, as in {schema.resource('dodo.py')}"
         ) from None
+    if new == text:
+        return [f"{path}: nothing to upgrade; it is not of an older version"]
     names = str(path), f"{path} (upgraded)"
     difference = difflib.unified_diff(text.splitlines(), new.splitlines(), *names, lineterm="")
     copy = _free(path)
+    mark = "\ufeff" if found.startswith(codecs.BOM_UTF8) else ""
+    end = "\r\n" if found.count(b"\r\n") * 2 > found.count(b"\n") else "\n"
     _write(copy, found)
-    _write(path, new.encode())
+    _write(path, (mark + new.replace("\n", end)).encode())
+    try:
+        copy.chmod(stat.S_IMODE(path.stat().st_mode))
+    except OSError as error:
+        raise _unusable(copy, error) from None
     return [
         *difference,
         "",

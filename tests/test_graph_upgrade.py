@@ -149,3 +149,170 @@ def test_the_upgraded_graph_is_python(tmp_path: Path) -> None:
     run("init", "--upgrade", root)
     done: subprocess.CompletedProcess[str] = workspaces.doit(root, "list")
     assert done.returncode == 0, done.stderr
+
+
+AGAIN = """
+
+def task_again() -> Task:
+    return beat.step("again", {}, "once more", after="status")
+"""
+FIND = OLD.replace("def task_recall", "def task_find")
+LEAN = OLD[: OLD.index("\n\ndef task_recall")].replace(
+    OLD[OLD.index("DOIT_CONFIG") : OLD.index("\n\ndef task__begin")],
+    'DOIT_CONFIG = {"default_tasks": ["heartbeat"]}\n',
+)
+
+
+def refused(root: Path) -> str:
+    """Return the one sentence of an upgrade that changed nothing."""
+    before = tree(root)
+    done = run("init", "--upgrade", root)
+    assert done.returncode == 1, done.stdout
+    assert tree(root) == before
+    (sentence,) = done.stderr.splitlines()
+    assert "was left alone" in sentence
+    return sentence
+
+
+def upgraded(root: Path) -> str:
+    """Return the graph that an upgrade made; doit can read it."""
+    done = run("init", "--upgrade", root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "; the one before is kept as " in done.stdout
+    listed = workspaces.doit(root, "list")
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    assert not init.is_older((root / "dodo.py").read_bytes())
+    return (root / "dodo.py").read_bytes().decode()
+
+
+@pytest.mark.parametrize("old", ["ingest", "embed", "synthesize", "bridge", "beat.status"])
+def test_a_step_gets_its_new_name(tmp_path: Path, old: str) -> None:
+    """Where the user's task runs one of the steps, under the older name, it runs it still."""
+    root = older(tmp_path / "space", OLD + AGAIN.format(old))
+    new = old.removeprefix("beat.") + "_step"
+    assert upgraded(root) == OURS + AGAIN.format(new)
+    done = workspaces.doit(root, "again")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_name_of_the_users_own_is_not_renamed() -> None:
+    """A parameter, or another's function, that has the name of a step stays as it is."""
+    own = "\n\ndef küche(embed, ä=1):\n    return embed\n"
+    assert graph_upgrade.merged(OLD, OLD + own, OURS) == OURS + own
+
+
+@pytest.mark.parametrize(
+    ("graph", "names"),
+    [
+        (FIND, "commands.recall (line 71)"),
+        (OLD + "\n\nOUT = beat.output\n", "beat.output (line 146)"),
+        (OLD + "\n\ndef embed() -> None:\n    pass\n", "haios_dag.embedding.embed (line 19)"),
+        (OLD + "\n\nfrom haios_dag import ingest as i\n", "haios_dag.ingest (line 146)"),
+    ],
+)
+def test_what_is_gone_is_named_with_its_line(tmp_path: Path, graph: str, names: str) -> None:
+    """A graph that would not load is not written: one sentence says what it needs, and where."""
+    sentence = refused(older(tmp_path / "space", graph))
+    assert f"no longer has: {names}" in sentence
+
+
+@pytest.mark.parametrize("more", ["", '"basename": "doctor", '])
+def test_a_task_with_the_name_of_a_command_is_refused(tmp_path: Path, more: str) -> None:
+    """Doit would refuse the graph: two tasks of one name."""
+    name = "look" if more else "doctor"
+    own = f'\n\ndef task_{name}():\n    return {{{more}"actions": []}}\n'
+    graph = OLD[: OLD.index("\n\ndef task_doctor")]
+    said = "its own task doctor has" if more else "it changes task_doctor,"
+    assert said in refused(older(tmp_path / "space", graph + own))
+
+
+def test_a_lean_graph_is_older(tmp_path: Path) -> None:
+    """Its imports tell; what the user took out stays out, and it beats."""
+    root = older(tmp_path / "space", LEAN)
+    assert init.is_older(LEAN.encode())
+    assert "def task_commands" not in upgraded(root)
+    assert workspaces.doit(root).returncode == 0
+
+
+def test_a_deleted_task_stays_deleted(tmp_path: Path) -> None:
+    """Also one that this version changed; but a chain that names it is refused."""
+    start, end = OLD.index("def task_bridge"), OLD.index("def task_status")
+    root = older(tmp_path / "space", OLD[:start] + OLD[end:])
+    assert "its chain names the task bridge" in refused(root)
+    (root / "dodo.py").write_text(
+        (OLD[:start] + OLD[end:]).replace('after="bridge"', 'after="synthesize"'), encoding="utf-8"
+    )
+    assert "task_bridge" not in upgraded(root)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_mark_and_line_ends_are_kept(tmp_path: Path, mark: str, end: str) -> None:
+    """The bytes at the start and at the ends of the lines are the user's."""
+    root = older(tmp_path / "space", "")
+    (root / "dodo.py").write_bytes((mark + OLD.replace("\n", end)).encode())
+    assert upgraded(root) == mark + OURS.replace("\n", end)
+
+
+def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    """Nothing is put in the place of bytes that cannot be read."""
+    root = older(tmp_path / "space", "")
+    (root / "dodo.py").write_bytes(OLD.encode() + "# Grüße\n".encode("latin-1"))
+    assert "it is not UTF-8" in refused(root)
+
+
+def test_comments_are_kept(tmp_path: Path) -> None:
+    """Behind the last statement, above a task that goes, above and in one that changes."""
+    graph = OLD.replace("def task_recall", "# above recall\ndef task_recall")
+    graph = graph.replace("def task_embed", "# above embed\ndef task_embed")
+    graph = graph.replace('"verbosity": 2,', '"verbosity": 2,  # in the settings')
+    new = upgraded(older(tmp_path / "space", graph + "\n# at the end\n\x0c# of it\n"))
+    for comment in ("# above recall", "# above embed\ndef task_embed", "# in the settings"):
+        assert new.count(comment) == 1
+    assert new.endswith("\n\n# at the end\n\x0c# of it\n")
+
+
+def test_a_changed_command_is_refused(tmp_path: Path) -> None:
+    """What the user changed in a task that goes is not lost in silence."""
+    changed = OLD.replace("return commands.recall", "print()\n    return commands.recall")
+    assert "it changes task_recall" in refused(older(tmp_path / "space", changed))
+
+
+def test_the_copy_has_the_mode_of_the_original(tmp_path: Path) -> None:
+    """Who could read the graph can read the copy."""
+    root = older(tmp_path / "space", OLD)
+    (root / "dodo.py").chmod(0o640)
+    upgraded(root)
+    (copy,) = root.glob("dodo.py.before-upgrade-*")
+    assert copy.stat().st_mode == (root / "dodo.py").stat().st_mode
+    assert copy.stat().st_mode & 0o777 == 0o640
+
+
+def test_many_functions_do_not_hide_the_version(tmp_path: Path) -> None:
+    """With hundreds of functions beside it, each graph is what it is, and upgraded once."""
+    own = "".join(f"\n\ndef own_{number}() -> None:\n    pass\n" for number in range(400))
+    assert not init.is_older((OURS + own).encode())
+    root = older(tmp_path / "space", OLD + own)
+    assert init.is_older((OLD + own).encode())
+    assert upgraded(root) == OURS + own
+    before = tree(root)
+    assert "nothing to upgrade" in run("init", "--upgrade", root).stdout
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("text", ["a = 1", "\n\na = 1\n", OURS.rstrip("\n"), "\n" + OURS])
+def test_what_is_not_older_is_not_touched(tmp_path: Path, text: str) -> None:
+    """Neither another program's graph nor this version's is written, be its ends as they are."""
+    root = older(tmp_path / "space", text)
+    before = tree(root)
+    assert "nothing to upgrade" in run("init", "--upgrade", root).stdout
+    assert tree(root) == before
+
+
+def test_an_import_that_both_changed_has_the_names_of_both() -> None:
+    """Names that the user added stay, those that this version took out go."""
+    own = OLD.replace("import get_var\n", "import get_var, tools\n")
+    own = own.replace("import commands, ingest", "import commands, doctor, ingest")
+    ours = OURS.replace("get_var, task_params", "get_var, tools, task_params")
+    ours = ours.replace("import commands\n", "import commands, doctor\n")
+    assert graph_upgrade.merged(OLD, own, OURS) == ours
