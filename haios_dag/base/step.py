@@ -33,8 +33,8 @@ class Counts:
 
     def start(self, *names: str) -> None:
         """Show these numbers even where they stay zero; raise ValueError as `add` does."""
-        for name in names:
-            self.add(**{name: 0})
+        Counts().add(**dict.fromkeys(names, 0))
+        self._numbers = dict.fromkeys(names, 0) | self._numbers
 
     def add(self, **numbers: int) -> None:
         """Add to numbers; raise ValueError for what an event cannot carry."""

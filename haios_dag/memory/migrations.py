@@ -98,6 +98,8 @@ def check(database: Database, *, create: bool) -> None:
     # Read after the version: another writer may be applying migrations.
     there = set(database.column("SELECT name FROM sqlite_master WHERE type = 'table'"))
     ours = _tables(done or VERSION)
+    if "dag_text" in there:
+        ours |= {f"dag_text_{part}" for part in ("config", "data", "docsize", "idx")}  # of FTS5
     if (done or there & ours) and (missing := (ours | _NEEDED.keys()) - there):
         raise database.damaged(f"table {min(missing)} is missing")
 
