@@ -19,6 +19,8 @@ StepOutcome = dict[str, Any]
 """What became of a step, as the event carries it: `outcome`, `seconds`, its numbers, its error."""
 
 _WARNINGS = 20  # kept in an event; the rest are counted
+_RESERVED = {"outcome", "seconds", "error", "reason", "warnings"}
+_MOST = 2**63 - 1  # what every reader of JSON with whole numbers takes
 
 
 class Counts:
@@ -30,19 +32,24 @@ class Counts:
         self._unkept = 0
 
     def start(self, *names: str) -> None:
-        """Show these numbers even where they stay zero."""
+        """Show these numbers even where they stay zero; raise ValueError as `add` does."""
+        Counts().add(**dict.fromkeys(names, 0))
         self._numbers = dict.fromkeys(names, 0) | self._numbers
 
     def add(self, **numbers: int) -> None:
-        """Add to numbers."""
+        """Add to numbers; raise ValueError for what an event cannot carry."""
         for name, number in numbers.items():
-            self._numbers[name] = self._numbers.get(name, 0) + number
+            if name in _RESERVED:
+                raise ValueError(f"a number of a step cannot be named {name}; every step has that")
+            if type(number) is not int or abs(self[name] + number) > _MOST:
+                raise ValueError(f"{name} is no whole number of at most 63 bits")
+            self._numbers[name] = self[name] + number
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Report things that were read another way than they were meant."""
         for warning in warnings:
             if len(self._warnings) < _WARNINGS:
-                self._warnings.append(warning)
+                self._warnings.append(str(warning))
             else:
                 self._unkept += 1
 
@@ -62,7 +69,7 @@ class BeatContext:
     """What a step is given: the beat that it is a part of.
 
     `id` is None for a step run by hand. `started` is an aware instant. `steps` holds the outcomes
-    of the steps so far, by name. `counts` are this step's own numbers and warnings.
+    of the steps so far, by name, only to be read. `counts` are this step's numbers and warnings.
     """
 
     workspace: Workspace = field(kw_only=False)

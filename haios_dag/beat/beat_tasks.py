@@ -7,6 +7,7 @@ doit and leaves its outcome here; the last task turns the outcomes into the exit
 """
 
 import contextlib
+import copy
 import secrets
 import signal
 import sys
@@ -14,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import IO, Any
 
 from doit.exceptions import TaskError, TaskFailed
@@ -103,11 +104,13 @@ class Beat:
         def uptodate() -> bool:
             try:
                 reason = idle(self.workspace)
-            except Exception:  # noqa: BLE001 - the step runs, meets the same error and reports it
+            except (Exception, SystemExit):  # the step runs, meets the same error and reports it
+                if self._signal:
+                    raise
                 return False
             if reason:
-                self.steps[name] = {"outcome": "skipped", "reason": reason}
-            return reason is not None
+                self.steps[name] = {"outcome": "skipped", "reason": str(reason)}
+            return bool(reason)
 
         return uptodate
 
@@ -157,16 +160,21 @@ class Beat:
                     self.workspace,
                     id=self.id,
                     started=self.started,
-                    steps=self.steps,
+                    steps=MappingProxyType(copy.deepcopy(self.steps)),
                     counts=counts,
                 )
             )
             outcome = {"outcome": "ran"}
         except HaiosError as error:
-            outcome = {"outcome": "failed", "error": str(error)}
+            outcome = {"outcome": "failed", "error": str(error) or type(error).__name__}
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            outcome = {"outcome": "failed", "error": f"{where}{error.strerror or error}"}
+            what = error.strerror or str(error) or type(error).__name__
+            outcome = {"outcome": "failed", "error": f"{where}{what}"}
+        except SystemExit:
+            if self._signal:  # of `_stop`: the beat ends
+                raise
+            outcome = {"outcome": "failed", "error": "the step called sys.exit"}
         except Exception as error:  # noqa: BLE001 - a bug in a step must not hide the beat
             say(map(printable, traceback.format_exc().splitlines()), sys.stderr)
             outcome = {"outcome": "failed", "error": f"{type(error).__name__}: {error}"}

@@ -107,8 +107,11 @@ class Database:
             sentence = f"{self.path}: {error.strerror}; check that disk"
             raise MemoryUnavailableError(sentence) from error
         if cut:
-            damaged = _MEANING["SQLITE_CORRUPT"]
-            raise MemoryUnavailableError(f"{self.path} {damaged} (it is cut off)")
+            raise self.damaged("it is cut off")
+
+    def damaged(self, why: str) -> MemoryUnavailableError:
+        """Return the error of a database that lacks something."""
+        return MemoryUnavailableError(f"{self.path} is damaged: {why}; {_RESTORE}")
 
     def close(self) -> None:
         """Close the connection."""

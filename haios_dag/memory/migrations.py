@@ -5,6 +5,7 @@ release applies what is missing, in one transaction. A migration that was releas
 what comes later is appended. HAIOS's own tables stay as they are, but for indexes.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def version(database: Database) -> int:
     if not database.columns("dag_meta"):
         return 0
     found = database.value("SELECT value FROM dag_meta WHERE key = 'version'")
-    if found not in map(str, range(1, VERSION + 1)):
+    if not re.fullmatch("[1-9][0-9]{0,8}", str(found)):
+        raise database.damaged("its dag_meta tells no version")
+    if int(found) > VERSION:
         raise MemoryUnavailableError(
             f"{database.path} has tables of version {found}, this release knows up to {VERSION};"
             " install the release that wrote it"
@@ -88,8 +91,24 @@ def check(database: Database, *, create: bool) -> None:
     if database.is_empty():
         if not create:
             raise MemoryUnavailableError(f"{database.path} is empty; a beat with ingest fills it")
-    elif not version(database):
+        return
+    done = version(database)
+    if not done:
         _check_haios(database)
+    # Read after the version: another writer may be applying migrations.
+    there = set(database.column("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    ours = _tables(done or VERSION)
+    if "dag_text" in there:
+        ours |= {f"dag_text_{part}" for part in ("config", "data", "docsize", "idx")}  # of FTS5
+    if (done or there & ours) and (missing := (ours | _NEEDED.keys()) - there):
+        raise database.damaged(f"table {min(missing)} is missing")
+
+
+def _tables(done: int) -> set[str]:
+    """Return the names of the tables that the first migrations make."""
+    scripts = (part for one in MIGRATIONS[:done] for part in one if isinstance(part, str))
+    created = (re.findall(r"^CREATE TABLE (\w+)", script(one), re.MULTILINE) for one in scripts)
+    return {name for names in created for name in names}
 
 
 def _check_haios(database: Database) -> None:

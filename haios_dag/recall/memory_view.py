@@ -3,6 +3,8 @@
 It needs no SQL, and any database behind the memory can serve it.
 """
 
+import sys
+
 from haios_dag.base.workspace import Workspace
 from haios_dag.memory import open_memory
 from haios_dag.memory.records import Insight
@@ -42,4 +44,4 @@ class MemoryView:
         if not self._workspace.has_memory():
             return []
         with open_memory(self._workspace, write=False) as store:
-            return store.insights.newest(count)
+            return store.insights.newest(min(count, sys.maxsize))

@@ -8,6 +8,7 @@ The query's vector is the sum of its words' vectors, the rarer the heavier: in t
 all words weigh the same, so a query of one name and five common words would be about the five.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,7 +53,7 @@ def recall(workspace: "Workspace", query: str, count: int) -> tuple[list[Answer]
     """
     query = query[:EMBEDDED_CHARACTERS]
     remarks: list[str] = []
-    depth = max(count, _DEPTH)
+    depth = min(max(count, _DEPTH), sys.maxsize)  # SQLite takes no higher number
     words = terms(query)
     weights, wordy = [1.0] * len(words), list[int]()
     near: list[tuple[int, float]] = []

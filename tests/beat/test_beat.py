@@ -227,6 +227,18 @@ def test_corrupt_memory(copy: Path) -> None:
     recovers(copy)
 
 
+@pytest.mark.parametrize("words", [["heartbeat"], ["recall", "lock"], ["synthesis-undo"]])
+def test_dropped_table(copy: Path, words: list[str]) -> None:
+    """Every command names the table that a memory lost, in one sentence."""
+    with contextlib.closing(sqlite3.connect(copy / "memory.db")) as other:
+        other.execute("DROP TABLE dag_items")
+    done = doit(copy, *words)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "is damaged: table dag_items is missing; restore a backup" in said
+    assert "Traceback" not in said
+
+
 def test_missing_model(root: Path, tmp_path: Path) -> None:
     """Without the model, embed says what to install; the next beat embeds."""
     broken = tmp_path / "broken" / "wordllama"

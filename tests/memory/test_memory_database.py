@@ -1,5 +1,6 @@
 """Opening a memory: what is refused, with which sentence, and what is left untouched."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from memory_checks import Foreign, connected, content_hash
 from outside import LOCK, filled, refused, snapshot
 from store_contract import give_vectors, read, trace
 
+from haios_dag.memory import migrations
 from haios_dag.memory.store import SqliteStore
 
 
@@ -188,16 +190,40 @@ def _has_sqlite_vec() -> bool:
     return True
 
 
-@pytest.mark.parametrize("version", ["3", "01", "", None])
+@pytest.mark.parametrize("version", ["abc", "01", "", " 3", "3.5", "0", "-1", "9" * 5000, None])
 @pytest.mark.parametrize("write", [True, False])
-def test_newer_bookkeeping_is_refused(memory: Path, write: bool, version: str | None) -> None:
-    """Tables of another release are left to it."""
+def test_a_version_that_is_none_is_damage(memory: Path, write: bool, version: str | None) -> None:
+    """No release would know what to do with it, so a backup is to be restored."""
     with Foreign(memory) as foreign:
         if version is None:
             foreign.rows("DELETE FROM dag_meta WHERE key = 'version'")
         else:
             foreign.rows("UPDATE dag_meta SET value = ? WHERE key = 'version'", version)
     before = content_hash(memory)
-    with refused(memory, "version", "release"):
+    with refused(memory, "is damaged: its dag_meta tells no version; restore a backup"):
         SqliteStore.open(memory, write=write)
     assert content_hash(memory) == before
+
+
+OTHER_TABLES = ["concepts", "synthesis_provenance", "dag_text_data", "dag_text_docsize"]
+
+
+def our_tables() -> set[str]:
+    """Return the names of the tables that the beat adds."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as new:
+        for name in ("haios_v3.sql", "migration_1.sql", "migration_2.sql"):
+            new.executescript(migrations.script(name))
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'dag_*'"
+        return {name for (name,) in new.execute(names)}
+
+
+@pytest.mark.parametrize("table", [*sorted(our_tables()), *OTHER_TABLES])
+@pytest.mark.parametrize("write", [True, False])
+def test_a_missing_table_is_damage(memory: Path, write: bool, table: str) -> None:
+    """A table that another program dropped is named, and nothing is made in its place."""
+    with contextlib.closing(sqlite3.connect(memory)) as other:
+        other.execute(f"DROP TABLE {table}")
+        left = other.execute("SELECT name FROM sqlite_master").fetchall()
+        with refused(memory, f"is damaged: table {table} is missing; restore a backup"):
+            SqliteStore.open(memory, write=write)
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == left

@@ -50,6 +50,7 @@ def test_newest_insights_come_first(planted: Workspace) -> None:
     found = MemoryView(planted).newest_insights()
     assert [one.title for one in found] == ["Locks of the ingester", "Plans that were reviewed"]
     assert MemoryView(planted).newest_insights(1) == found[:1]
+    assert MemoryView(planted).newest_insights(10**23) == found
     with Foreign(planted.memory) as foreign:
         for one in found:
             stored = foreign.one("SELECT content FROM concepts WHERE id = ?", one.id)

@@ -258,3 +258,14 @@ def test_no_match(tmp_path: Path) -> None:
     done = doit(root, "recall", "--json", "anything")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing in memory" in done.stderr
+
+
+def test_no_number_of_answers_is_too_high(
+    planted: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who asks for more than SQLite can count gets all there are."""
+    show_recall.show(planted, ["lock"], 10**23)
+    every = capsys.readouterr()
+    show_recall.show(planted, ["lock"], 10_000)
+    assert capsys.readouterr() == every
+    assert "  1  " in every.out
