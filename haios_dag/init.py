@@ -3,10 +3,12 @@
 import codecs
 import difflib
 import json
+import os
 import shlex
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -169,7 +171,7 @@ def upgraded(root: Path) -> list[str]:
     """Bring the graph of a workspace up to date; return the difference and where the copy is.
 
     Raise HaiosError, with the file as it was, when there is no graph, when the user and this
-    version changed the same words, or when the result would not run.
+    version changed the same words, or when doit could not load the result.
     """
     path = root / "dodo.py"
     found = _read(path)
@@ -178,17 +180,17 @@ def upgraded(root: Path) -> list[str]:
     ours = _ours().decode("utf-8")
     try:
         text = _lines(found.decode("utf-8"))
-        graph_upgrade.parsed(text)
         base = graph_upgrade.base_of(text, ours)
         new = graph_upgrade.merged(base, text, ours) if base else text
+        if new == text:
+            return [f"{path}: nothing to upgrade; it is not of an older version"]
+        _check_loads(new, root)
     except UnicodeDecodeError:
         raise HaiosError(f"{path} was left alone: it is not UTF-8; save it as UTF-8") from None
     except HaiosError as error:
         raise HaiosError(
             f"{path} was left alone: {error}; change it by hand, as in {schema.resource('dodo.py')}"
         ) from None
-    if new == text:
-        return [f"{path}: nothing to upgrade; it is not of an older version"]
     names = str(path), f"{path} (upgraded)"
     difference = difflib.unified_diff(text.splitlines(), new.splitlines(), *names, lineterm="")
     copy = _free(path)
@@ -206,6 +208,22 @@ def upgraded(root: Path) -> list[str]:
         f"{path}: upgraded; the one before is kept as {copy}",
         "a step of your own is now a module with run(beat) and, if it can tell, idle(workspace)",
     ]
+
+
+def _check_loads(graph: str, root: Path) -> None:
+    """Let doit list the tasks of a graph, elsewhere; raise HaiosError when it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "dodo.py")
+        path.write_text(graph, encoding="utf-8")
+        words = [sys.executable, "-m", "doit", "-f", str(path), "list"]
+        found = os.pathsep.join(filter(None, [str(root.resolve()), os.environ.get("PYTHONPATH")]))
+        environment = os.environ | {"PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(  # noqa: S603 - as a beat does
+            words, cwd=folder, env=environment, capture_output=True, check=False
+        )
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
+        raise HaiosError(f"with this version's changes doit could not load it: {said[-1]}")
 
 
 def _free(path: Path) -> Path:

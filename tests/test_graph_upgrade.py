@@ -185,64 +185,46 @@ def upgraded(root: Path) -> str:
     return (root / "dodo.py").read_bytes().decode()
 
 
-@pytest.mark.parametrize("old", ["ingest", "embed", "synthesize", "bridge", "beat.status"])
-def test_a_step_gets_its_new_name(tmp_path: Path, old: str) -> None:
-    """Where the user's task runs one of the steps, under the older name, it runs it still."""
-    root = older(tmp_path / "space", OLD + AGAIN.format(old))
-    new = old.removeprefix("beat.") + "_step"
-    assert upgraded(root) == OURS + AGAIN.format(new)
-    done = workspaces.doit(root, "again")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_a_name_of_the_users_own_is_not_renamed() -> None:
-    """A parameter, or another's function, that has the name of a step stays as it is."""
-    own = "\n\ndef küche(embed, ä=1):\n    return embed\n"
-    assert graph_upgrade.merged(OLD, OLD + own, OURS) == OURS + own
-
-
 @pytest.mark.parametrize(
-    ("graph", "names"),
+    ("graph", "says"),
     [
-        (FIND, "commands.recall (line 71)"),
-        (OLD + "\n\nOUT = beat.output\n", "beat.output (line 146)"),
-        (OLD + "\n\ndef embed() -> None:\n    pass\n", "haios_dag.embedding.embed (line 19)"),
-        (OLD + "\n\nfrom haios_dag import ingest as i\n", "haios_dag.ingest (line 146)"),
+        (FIND, "recall"),
+        (OLD + "\n\nOUT = beat.output\n", "output"),
+        (OLD + AGAIN.format("embed"), "embed"),
+        (OLD + "\n\nraise SystemExit(1)\n", "it says nothing"),
+        (OLD + "\n\nfrom nowhere import thing\n", "nowhere"),
     ],
 )
-def test_what_is_gone_is_named_with_its_line(tmp_path: Path, graph: str, names: str) -> None:
-    """A graph that would not load is not written: one sentence says what it needs, and where."""
+def test_what_would_not_load_is_not_written(tmp_path: Path, graph: str, says: str) -> None:
+    """Doit loads the result before it is written; the sentence has what doit said."""
     sentence = refused(older(tmp_path / "space", graph))
-    assert f"no longer has: {names}" in sentence
+    _, _, said = sentence.partition("doit could not load it: ")
+    assert says in said
 
 
-@pytest.mark.parametrize("more", ["", '"basename": "doctor", '])
-def test_a_task_with_the_name_of_a_command_is_refused(tmp_path: Path, more: str) -> None:
-    """Doit would refuse the graph: two tasks of one name."""
-    name = "look" if more else "doctor"
-    own = f'\n\ndef task_{name}():\n    return {{{more}"actions": []}}\n'
+def test_a_task_with_the_name_of_a_command_is_refused(tmp_path: Path) -> None:
+    """The user's own is not lost, and there are not two of one name."""
+    own = '\n\ndef task_doctor():\n    return {"actions": []}\n'
     graph = OLD[: OLD.index("\n\ndef task_doctor")]
-    said = "its own task doctor has" if more else "it changes task_doctor,"
-    assert said in refused(older(tmp_path / "space", graph + own))
+    assert "it changes task_doctor," in refused(older(tmp_path / "space", graph + own))
 
 
 def test_a_lean_graph_is_older(tmp_path: Path) -> None:
-    """Its imports tell; what the user took out stays out, and it beats."""
+    """Its imports tell; settings of its own that this version changed too are a conflict."""
     root = older(tmp_path / "space", LEAN)
     assert init.is_older(LEAN.encode())
-    assert "def task_commands" not in upgraded(root)
-    assert workspaces.doit(root).returncode == 0
+    assert "both changed DOIT_CONFIG" in refused(root)
 
 
 def test_a_deleted_task_stays_deleted(tmp_path: Path) -> None:
-    """Also one that this version changed; but a chain that names it is refused."""
+    """Also one that this version changed."""
     start, end = OLD.index("def task_bridge"), OLD.index("def task_status")
-    root = older(tmp_path / "space", OLD[:start] + OLD[end:])
-    assert "its chain names the task bridge" in refused(root)
-    (root / "dodo.py").write_text(
-        (OLD[:start] + OLD[end:]).replace('after="bridge"', 'after="synthesize"'), encoding="utf-8"
+    root = older(
+        tmp_path / "space",
+        (OLD[:start] + OLD[end:]).replace('after="bridge"', 'after="synthesize"'),
     )
     assert "task_bridge" not in upgraded(root)
+    assert workspaces.doit(root).returncode == 0
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -262,13 +244,10 @@ def test_what_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 
 def test_comments_are_kept(tmp_path: Path) -> None:
-    """Behind the last statement, above a task that goes, above and in one that changes."""
-    graph = OLD.replace("def task_recall", "# above recall\ndef task_recall")
-    graph = graph.replace("def task_embed", "# above embed\ndef task_embed")
-    graph = graph.replace('"verbosity": 2,', '"verbosity": 2,  # in the settings')
+    """Behind the last statement, and above one that changes."""
+    graph = OLD.replace("def task_embed", "# above embed\ndef task_embed")
     new = upgraded(older(tmp_path / "space", graph + "\n# at the end\n\x0c# of it\n"))
-    for comment in ("# above recall", "# above embed\ndef task_embed", "# in the settings"):
-        assert new.count(comment) == 1
+    assert new.count("# above embed\ndef task_embed") == 1
     assert new.endswith("\n\n# at the end\n\x0c# of it\n")
 
 
@@ -294,7 +273,7 @@ def test_many_functions_do_not_hide_the_version(tmp_path: Path) -> None:
     assert not init.is_older((OURS + own).encode())
     root = older(tmp_path / "space", OLD + own)
     assert init.is_older((OLD + own).encode())
-    assert upgraded(root) == OURS + own
+    assert upgraded(root).replace(own, "") == OURS
     before = tree(root)
     assert "nothing to upgrade" in run("init", "--upgrade", root).stdout
     assert tree(root) == before
@@ -307,12 +286,3 @@ def test_what_is_not_older_is_not_touched(tmp_path: Path, text: str) -> None:
     before = tree(root)
     assert "nothing to upgrade" in run("init", "--upgrade", root).stdout
     assert tree(root) == before
-
-
-def test_an_import_that_both_changed_has_the_names_of_both() -> None:
-    """Names that the user added stay, those that this version took out go."""
-    own = OLD.replace("import get_var\n", "import get_var, tools\n")
-    own = own.replace("import commands, ingest", "import commands, doctor, ingest")
-    ours = OURS.replace("get_var, task_params", "get_var, tools, task_params")
-    ours = ours.replace("import commands\n", "import commands, doctor\n")
-    assert graph_upgrade.merged(OLD, own, OURS) == ours
