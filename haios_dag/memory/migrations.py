@@ -5,6 +5,7 @@ release applies what is missing, in one transaction. A migration that was releas
 what comes later is appended. HAIOS's own tables stay as they are, but for indexes.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,8 +67,9 @@ MIGRATIONS: tuple[Migration, ...] = (
 VERSION = len(MIGRATIONS)
 
 
+@functools.cache
 def script(name: str) -> str:
-    """Return one of the SQL scripts."""
+    """Return one of the SQL scripts, which a process reads once."""
     return (Path(__file__).parent / "sql" / name).read_text(encoding="utf-8")
 
 
