@@ -142,7 +142,7 @@ class SqliteUndo:
             with self._db.transaction():
                 return self._take_back()
         finally:
-            self._db.connection.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("PRAGMA foreign_keys = ON")
 
     def _take_back(self) -> Undone:
         if not self._steps():

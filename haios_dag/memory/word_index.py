@@ -8,6 +8,7 @@ Porter's stemmer makes `crashed` find `crash`; words of other languages stay as 
 """
 
 import contextlib
+import functools
 import sqlite3
 
 from haios_dag.memory.database import Database
@@ -29,16 +30,17 @@ _ADD_NEW = (
 _STALE = "dag_meta WHERE key = 'text'"
 
 
-def has_fts5(connection: sqlite3.Connection) -> bool:
+@functools.cache
+def has_fts5() -> bool:
     """Tell whether this Python's SQLite can index words."""
-    found = connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'")
-    return found.fetchone() is not None
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        found = connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'")
+        return found.fetchone() is not None
 
 
 def sqlite() -> tuple[str, bool]:
     """Return the version of this Python's SQLite, and whether it can index words."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        return sqlite3.sqlite_version, has_fts5(connection)
+    return sqlite3.sqlite_version, has_fts5()
 
 
 class WordIndex:
@@ -53,7 +55,7 @@ class WordIndex:
 
     def keep(self) -> None:
         """Make the index where it is missing or stale, if this SQLite can, and keep it current."""
-        self._is_kept = has_fts5(self._db.connection)
+        self._is_kept = has_fts5()
         if self._is_kept:
             if not self.is_current():
                 with self._db.transaction():
@@ -62,7 +64,7 @@ class WordIndex:
 
     def lacks(self) -> str | None:
         """Return why words cannot be searched, or None when they can."""
-        if not has_fts5(self._db.connection):
+        if not has_fts5():
             return "the SQLite of this Python has no FTS5"
         if not self.is_current():
             return "the memory has no word index yet, the next beat with work makes it"

@@ -199,7 +199,7 @@ class SearchContract(StoreContract):
         give_vectors(store)
         insight = speak(store, "concept", "[Zebra] Text.", 1, 2)
         with monkeypatch.context() as without:
-            without.setattr(word_index, "has_fts5", lambda _: False)
+            without.setattr(word_index, "has_fts5", lambda: False)
             with self.open(store.path, write=True) as other:
                 assert "no FTS5" in str(other.search.lacks_words())
                 read(other, "docs/b.md", LOG)

@@ -145,7 +145,7 @@ def test_without_fts5_by_meaning_only(
     planted: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A Python without FTS5 answers by vectors, and says on stderr that it did."""
-    monkeypatch.setattr(word_index, "has_fts5", lambda _: False)
+    monkeypatch.setattr(word_index, "has_fts5", lambda: False)
     show_recall.show(planted, ["saffron is picked by hand"], 1)
     said = capsys.readouterr()
     assert "Saffron" in said.out
