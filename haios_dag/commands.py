@@ -215,8 +215,8 @@ def run(command: Command, workspace: Workspace, given: Mapping[str, Any]) -> int
     try:
         function = getattr(importlib.import_module(f"haios_dag.{module}"), name)
         return int(function(workspace, **command.given, **given) or 0)
-    except OutputError:  # which is said when the program ends
-        return _FAILED
+    except OutputError as error:  # which is said when the program ends
+        return _code(command, error)
     except HaiosError as error:
         print(f"haios-dag: {printable(str(error))}", file=sys.stderr)
         return _code(command, error)

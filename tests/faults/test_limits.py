@@ -189,7 +189,9 @@ SHOWING = ("events", "recall", "resonance")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 @pytest.mark.fault("standard output full, for each command")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", COMMANDS)
+# `doit list` is doit's own: while it prints, nothing of this package has run but a dodo.py's load,
+# which leaves the streams of the process as they are.
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one != "list"])
 def test_output_full(command: str, unbuffered: str, copy: Path, fault: Fault, beat: Next) -> None:
     """One sentence on stderr; the work is done, and only what was to be shown has failed."""
     before = events(copy)
