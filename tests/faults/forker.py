@@ -3,8 +3,10 @@
 Each line of standard input orders a program, in JSON; the reply is its exit code.
 """
 
+import importlib
 import json
 import os
+import pkgutil
 import sys
 import traceback
 from collections.abc import Mapping
@@ -12,17 +14,18 @@ from typing import Any
 
 import freezegun  # noqa: F401 - for the programs
 
+import haios_dag
 from haios_dag.base import schema
-from haios_dag.embedding import embed_step, space  # noqa: F401
+from haios_dag.embedding import space
 from haios_dag.ingest import front_matter
-from haios_dag.memory import vector_cache  # noqa: F401
-from haios_dag.resonance import rules, story_reader  # noqa: F401
-from haios_dag.status import status_writer  # noqa: F401
-from haios_dag.synthesis import bridge_step, bridger, synthesize_step, synthesizer, take_back  # noqa: F401
 
 
 def warm() -> None:
     """Load what a beat loads; nothing of a workspace is touched."""
+    importlib.import_module("doit.doit_cmd")
+    for module in pkgutil.walk_packages(haios_dag.__path__, "haios_dag."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     space.embed(["a text"])
     front_matter.split("---\na: 1\n---\n")
     for path in schema.resource("schemas").glob("*.schema.json"):

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def test_another_user(
     """Whatever part of a workspace may not be used, it is named."""
     learn(copy)
     before = events(copy)
-    with reachable(copy.parent), reachable(workspaces.ROOT):
+    with reachable(copy.parent, workspaces.ROOT):
         for name in theirs:
             for path in (copy / name, *(copy / name).iterdir()):
                 os.chown(path, 65534, 65534)
@@ -140,17 +141,21 @@ def test_another_user(
 
 
 @contextlib.contextmanager
-def reachable(folder: Path) -> Iterator[None]:
-    """Let other users pass to a folder for a while."""
-    closed = [p for p in (folder, *folder.parents) if not p.stat().st_mode & 0o001]
-    modes = [path.stat().st_mode for path in closed]
-    try:
-        for path, mode in zip(closed, modes, strict=True):
-            path.chmod(mode | 0o001)
-        yield
-    finally:
-        for path, mode in zip(closed, modes, strict=True):
-            path.chmod(mode)
+def reachable(*folders: Path) -> Iterator[None]:
+    """Let other users pass to folders for a while; one test at a time, as they share parents."""
+    import fcntl
+
+    with Path(tempfile.gettempdir(), "haios-dag-reachable.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        parents = {parent for one in folders for parent in (one, *one.parents)}
+        modes = {one: one.stat().st_mode for one in parents if not one.stat().st_mode & 0o001}
+        try:
+            for path, mode in modes.items():
+                path.chmod(mode | 0o001)
+            yield
+        finally:
+            for path, mode in modes.items():
+                path.chmod(mode)
 
 
 @pytest.mark.fault("too many open files")

@@ -107,7 +107,7 @@ def test_settings(copy: Path, forks: Forks, fault: Fault, beat: Next) -> None:
         done = forks.beat(copy)
         assert "Traceback" not in done.out
         if done.code:
-            assert f"{path}: " in done.out
+            assert str(path) in done.out
             assert events(copy)[-1]["outcome"] in {"failed", "degraded"}
             fault.inject()
     path.write_text(whole, encoding="utf-8")
