@@ -169,7 +169,7 @@ def _run(command: Command, parser: _Parser, words: list[str], chosen: argparse.N
     workspace = _workspace(command, chosen)
     if not command.call:
         return _doit(command, workspace, words)
-    return commands.run(command, workspace, commands.arguments(command, given, behind))
+    return commands.run(command, workspace, given, behind)
 
 
 def _workspace(command: Command, chosen: argparse.Namespace) -> Workspace:

@@ -208,25 +208,28 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def run(command: Command, workspace: Workspace, given: Mapping[str, Any]) -> int:
+def run(
+    command: Command, workspace: Workspace, options: Mapping[str, Any], words: list[str]
+) -> int:
     """Call a command and return its exit code; an error is one sentence on stderr."""
     tolerate_any_console()
     module, _, name = command.call.partition(":")
     try:
+        given = _arguments(command, options, words)
         function = getattr(importlib.import_module(f"haios_dag.{module}"), name)
         return int(function(workspace, **command.given, **given) or 0)
-    except OutputError as error:  # which is said when the program ends
-        return _code(command, error)
     except HaiosError as error:
+        return _failed(command, error)
+
+
+def _failed(command: Command, error: HaiosError) -> int:
+    """Say why a command failed, and return its exit code."""
+    if not isinstance(error, OutputError):  # which is said when the program ends
         print(f"haios-dag: {printable(str(error))}", file=sys.stderr)
-        return _code(command, error)
-
-
-def _code(command: Command, error: HaiosError) -> int:
     return next(code for kind, code in command.errors.items() if isinstance(error, kind))
 
 
-def arguments(command: Command, options: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
+def _arguments(command: Command, options: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
     """Return the arguments of a call; raise HaiosError for more words than it takes."""
     if command.most is not None and len(words) > command.most:
         raise HaiosError(f"{len(words)} words are too many; usage: {command.name} {command.usage}")
@@ -278,10 +281,10 @@ def _action(
                    for one in command.options}  # fmt: skip
         try:
             behind = _words(command, words if isinstance(words, list) else [])
-            code = run(command, workspace, arguments(command, options, behind))
         except HaiosError as error:
-            print(f"haios-dag: {printable(str(error))}", file=sys.stderr)
-            code = _code(command, error)
+            code = _failed(command, error)
+        else:
+            code = run(command, workspace, options, behind)
         if code == _FAILED:
             return TaskFailed(command.name, report=False)
         if code == _ERROR:

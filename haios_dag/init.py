@@ -211,19 +211,28 @@ def upgraded(root: Path) -> list[str]:
 
 
 def _check_loads(graph: str, root: Path) -> None:
-    """Let doit list the tasks of a graph, elsewhere; raise HaiosError when it cannot."""
+    """Raise HaiosError when doit cannot load a graph that is not written yet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "dodo.py")
         path.write_text(graph, encoding="utf-8")
-        words = [sys.executable, "-m", "doit", "-f", str(path), "list"]
-        found = os.pathsep.join(filter(None, [str(root.resolve()), os.environ.get("PYTHONPATH")]))
-        environment = os.environ | {"PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(  # noqa: S603 - as a beat does
-            words, cwd=folder, env=environment, capture_output=True, check=False
-        )
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
-        raise HaiosError(f"with this version's changes doit could not load it: {said[-1]}")
+        if wrong := load_error(path, root):
+            raise HaiosError(f"with this version's changes doit could not load it: {wrong}")
+
+
+def load_error(graph: Path, root: Path) -> str | None:
+    """Return the last line of what doit says when it cannot list a graph's tasks, else None.
+
+    doit runs as a process of its own. `root` is the workspace, whose modules the graph may import.
+    """
+    words = [sys.executable, "-m", "doit", "-f", str(graph), "list"]
+    found = os.pathsep.join(filter(None, [str(root.resolve()), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(  # noqa: S603 - as a beat does
+        words, cwd=graph.parent, env=environment, capture_output=True, check=False
+    )
+    if not done.returncode:
+        return None
+    return (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"])[-1]
 
 
 def _free(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """Values of JSON that another program may have written, so that each may have any type."""
 
+import itertools
 from typing import Any
 
 
@@ -31,3 +32,15 @@ def as_count(value: object) -> int | None:
 def as_number(value: object) -> int | float | None:
     """Return a number, None for anything else; `true` and `false` are none."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Tell whether a value is nested deeper than so many levels of objects and lists."""
+    level = [value]
+    for _ in range(levels):
+        inner = [item.values() if isinstance(item, dict) else item
+                 for item in level if isinstance(item, dict | list)]  # fmt: skip
+        if not inner:
+            return False
+        level = list(itertools.chain.from_iterable(inner))
+    return any(isinstance(item, dict | list) for item in level)

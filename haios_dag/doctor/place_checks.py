@@ -6,8 +6,6 @@ import platform
 import shlex
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,11 +73,8 @@ def graph(workspace: Workspace) -> Iterator[Finding]:
     if init.is_older(files.read(path)):
         yield found("graph-older", path, folder=shlex.quote(str(workspace.root)))
         return
-    words = [sys.executable, "-m", "doit", "-f", str(path), "list"]
-    done = subprocess.run(words, cwd=workspace.root, capture_output=True, check=False)  # noqa: S603 - as a beat does
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        yield found("graph-broken", path, error=said[-1] if said else "it says nothing")
+    if wrong := init.load_error(path, workspace.root):
+        yield found("graph-broken", path, error=wrong)
 
 
 @or_ok("the beat can write its files, and others cannot write what it runs")

@@ -13,7 +13,9 @@ import operator
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
+
+from haios_dag.base.json_values import is_deeper
 
 LONGEST = 1 << 20
 """Bytes of the longest line that is written or read."""
@@ -206,7 +208,7 @@ class Parser:
             raise _UnreadableError("number too long") from None
         if not isinstance(value, dict):
             raise _UnreadableError("not a JSON object")
-        if text.count("[") + text.count("{") > DEEPEST and _deep(value):
+        if text.count("[") + text.count("{") > DEEPEST and is_deeper(value, DEEPEST):
             raise _UnreadableError(_TOO_DEEP)
         return value
 
@@ -275,14 +277,3 @@ def _integer(digits: str) -> int:
     if math.isinf(float(digits)):
         raise _UnreadableError("number too long")
     return value
-
-
-def _deep(value: object) -> bool:
-    """Return whether a JSON object or array has more than DEEPEST levels."""
-    level = [value]
-    for _ in range(DEEPEST):
-        inner: list[object] = []
-        for item in level:
-            inner.extend(item.values() if isinstance(item, dict) else cast("list[Any]", item))
-        level = [item for item in inner if isinstance(item, dict | list)]
-    return bool(level)

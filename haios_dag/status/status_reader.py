@@ -11,6 +11,7 @@ from typing import Any
 
 from haios_dag.base import files
 from haios_dag.base.errors import StatusError
+from haios_dag.base.json_values import is_deeper
 
 MAX_BYTES = 32 * 2**20  # a hundred times the largest status of a real workspace
 _MAX_DEPTH = 100  # json can read deeper than it can write
@@ -95,7 +96,7 @@ def parse(data: bytes) -> dict[str, Any]:
         raise UnusableError("is not valid JSON") from None
     if not isinstance(keys, dict):
         raise UnusableError("is not a JSON object")
-    if _deeper(keys, _MAX_DEPTH):
+    if is_deeper(keys, _MAX_DEPTH):
         raise UnusableError(f"is nested more than {_MAX_DEPTH} levels deep")
     return keys
 
@@ -103,18 +104,6 @@ def parse(data: bytes) -> dict[str, Any]:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
-
-
-def _deeper(value: object, levels: int) -> bool:
-    """Tell whether a JSON value is nested deeper than so many levels."""
-    level = [value]
-    for _ in range(levels):
-        inner = [item.values() if isinstance(item, dict) else item
-                 for item in level if isinstance(item, dict | list)]  # fmt: skip
-        if not inner:
-            return False
-        level = list(itertools.chain.from_iterable(inner))
-    return any(isinstance(item, dict | list) for item in level)
 
 
 def _set_aside(path: Path) -> Path | None:
