@@ -1,12 +1,14 @@
 """Small workspaces to beat in, and real doit processes to beat them with."""
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,27 @@ def tracked() -> list[Path]:
         return [path for path in ROOT.rglob("*") if path.is_file()]
     paths = [ROOT / os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     return [path for path in paths if path.is_file()]
+
+
+@contextlib.contextmanager
+def reachable(*folders: Path) -> Iterator[None]:
+    """Let other users pass to folders for a while; one test at a time, as they share parents."""
+    import fcntl  # not on Windows
+
+    lock = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        parents = {parent for one in folders for parent in (one, *one.parents)}
+        modes = {one: one.stat().st_mode for one in parents if not one.stat().st_mode & 0o001}
+        try:
+            for path, mode in modes.items():
+                path.chmod(mode | 0o001)
+            yield
+        finally:
+            for path, mode in modes.items():
+                path.chmod(mode)
+    finally:
+        os.close(lock)
 
 
 def doit(

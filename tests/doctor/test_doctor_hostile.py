@@ -314,7 +314,7 @@ def test_another_user(root: Path, hidden: str | None, fix: list[str]) -> None:
     if hidden:
         (root / hidden).chmod(0)
     before = tree(root)
-    with _reachable(root):
+    with workspaces.reachable(root.parent):
         done = workspaces.run(
             [sys.executable, "-c", _AS_NOBODY, str(root), *fix], cwd=Path("/"),
             env={"PATH": os.environ["PATH"]},
@@ -324,20 +324,6 @@ def test_another_user(root: Path, hidden: str | None, fix: list[str]) -> None:
     if not fix:
         assert "Traceback" not in done.stderr
         assert "ermission" in done.stdout or "cannot be written" in done.stdout
-
-
-@contextlib.contextmanager
-def _reachable(folder: Path) -> Iterator[None]:
-    """Let other users pass to a folder for a while."""
-    closed = [one for one in folder.parents if not one.stat().st_mode & 0o001]
-    modes = [path.stat().st_mode for path in closed]
-    try:
-        for path, mode in zip(closed, modes, strict=True):
-            path.chmod(mode | 0o001)
-        yield
-    finally:
-        for path, mode in zip(closed, modes, strict=True):
-            path.chmod(mode)
 
 
 @pytest.mark.slow

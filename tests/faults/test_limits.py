@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +127,7 @@ def test_another_user(
     """Whatever part of a workspace may not be used, it is named."""
     learn(copy)
     before = events(copy)
-    with reachable(copy.parent, workspaces.ROOT):
+    with workspaces.reachable(copy.parent, workspaces.ROOT):
         for name in theirs:
             for path in (copy / name, *(copy / name).iterdir()):
                 os.chown(path, 65534, 65534)
@@ -138,24 +137,6 @@ def test_another_user(
     fault.inject()
     fault.next_beat(copy, beat)
     fault.keep(before, events(copy))
-
-
-@contextlib.contextmanager
-def reachable(*folders: Path) -> Iterator[None]:
-    """Let other users pass to folders for a while; one test at a time, as they share parents."""
-    import fcntl
-
-    with Path(tempfile.gettempdir(), "haios-dag-reachable.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        parents = {parent for one in folders for parent in (one, *one.parents)}
-        modes = {one: one.stat().st_mode for one in parents if not one.stat().st_mode & 0o001}
-        try:
-            for path, mode in modes.items():
-                path.chmod(mode | 0o001)
-            yield
-        finally:
-            for path, mode in modes.items():
-                path.chmod(mode)
 
 
 @pytest.mark.fault("too many open files")
