@@ -6,6 +6,7 @@ not locked is that of a beat that never ended.
 
 import json
 import os
+import re
 import socket
 from datetime import datetime
 from typing import IO, Any
@@ -14,6 +15,9 @@ from haios_dag.base import clock, files
 from haios_dag.base.errors import LockedError
 from haios_dag.base.json_values import as_object
 from haios_dag.base.workspace import Workspace
+
+BEAT_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
+"""The id of a beat: `clock.stamp` of its start, then three hexadecimal digits by chance."""
 
 
 def write(held: IO[bytes], beat: str, started: datetime) -> None:

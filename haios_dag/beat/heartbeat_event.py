@@ -1,7 +1,6 @@
 """The event that a beat leaves in the log, also one that never came to writing it itself."""
 
 import contextlib
-import re
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +10,6 @@ from haios_dag.base.errors import ConfigError, MemoryUnavailableError
 from haios_dag.base.step import StepOutcome
 from haios_dag.base.workspace import Workspace
 from haios_dag.memory import open_memory
-
-_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # of a beat
 
 
 def append(
@@ -50,7 +47,7 @@ def append_unended(workspace: Workspace, found: bytes) -> None:
     """Append the event of an earlier beat that left its marker but no event; raise EventError."""
     lost = beat_lock.parse(found)
     try:
-        beat = _ID.fullmatch(lost["beat"])[0]  # type: ignore[index]
+        beat = beat_lock.BEAT_ID.fullmatch(lost["beat"])[0]  # type: ignore[index]
         started = clock.iso(datetime.fromisoformat(lost["started"]))
     except (ValueError, KeyError, TypeError, OverflowError):
         return  # cut off while it was written: that beat had not begun any work

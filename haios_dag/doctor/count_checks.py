@@ -5,7 +5,6 @@ The log and its archives are read once; memory use grows with the beats that wro
 with the log.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +17,6 @@ from haios_dag.doctor.findings import Finding, found, ok
 from haios_dag.memory.protocol import Store
 from haios_dag.memory.records import WrittenRows
 
-_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _NOTHING: WrittenRows = (0, 0, 0, 0)
 _SHOWN = 3
 _KEPT = 1000
@@ -49,7 +47,7 @@ class _Comparison:
             if event is None or event.get("type") != "heartbeat":
                 continue
             beat = event.get("beat")
-            if not isinstance(beat, str) or not _ID.fullmatch(beat):
+            if not isinstance(beat, str) or not beat_lock.BEAT_ID.fullmatch(beat):
                 continue
             unseen.discard(beat)
             first = min(first or beat, beat)

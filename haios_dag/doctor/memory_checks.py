@@ -10,6 +10,7 @@ from haios_dag.doctor.findings import Finding, found, ok, or_ok
 from haios_dag.embedding.space import DEFAULT
 from haios_dag.memory import open_memory
 from haios_dag.memory.protocol import Store
+from haios_dag.memory.vectors import cache_folder
 
 _LONGEST = 500  # characters of what SQLite says of damage
 NAMES = ("memory", "words", "references", "invariants", "items", "vectors", "cache", "counts")
@@ -103,4 +104,4 @@ def _words(store: Store) -> Iterator[Finding]:
 @or_ok("the vector cache matches the database, or there is none")
 def _cache(store: Store) -> Iterator[Finding]:
     if wrong := store.health().cache_disagrees(*DEFAULT):
-        yield found("cache-wrong", f"{store.path}-vectors", wrong=wrong)
+        yield found("cache-wrong", cache_folder(store.path), wrong=wrong)
